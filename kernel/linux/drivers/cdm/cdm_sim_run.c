@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One run of a simulated device.
+ *
+ * A device with address translation services walks the page tables of a
+ * process: an access to a page that is present just happens, any other is a
+ * page fault that the driver serves, and then the device tries again. Here a
+ * thread is the device. It borrows the process's mm and, for each access,
+ *
+ *	looks the page up as fast GUP does, to know its node,
+ *	accesses it in user space with page faults disabled, which sets the
+ *	accessed and dirty bits like a device that does so,
+ *	if that fails, has cdm_device_fault() serve the fault, and tries again.
+ *
+ * The reference from the look-up is held across the access, so the page cannot
+ * be migrated in between, and the count by node is of where the access went.
+ *
+ * A run is a thread of its own: signals that end it, and what a fault leaves in
+ * a task, end with it. It holds no lock and no mmu notifier.
+ */
+#define pr_fmt(fmt) "cdm_sim: " fmt
+
+#include <linux/completion.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "cdm_sim.h"
+
+/* A page that is taken away as often as this before the access is an error. */
+#define MAX_TRIES	10000
+
+struct sim_run {
+	struct cdm_sim *sim;
+	struct mm_struct *mm;
+	struct cdm_sim_run *req;	/* results go here */
+	struct cdm_sim_pat pat;
+	struct completion done;
+	bool stop;
+};
+
+static bool stopped(struct sim_run *run)
+{
+	return READ_ONCE(run->stop) || fatal_signal_pending(current);
+}
+
+/* With page faults disabled. A write returns what was there before it. */
+static int touch(unsigned long addr, bool write, u64 *value)
+{
+	u64 __user *p = (u64 __user *)addr;
+	int err;
+
+	pagefault_disable();
+	err = __get_user(*value, p);
+	if (!err && write)
+		err = __put_user(*value + 1, p);
+	pagefault_enable();
+	return err;
+}
+
+static struct page *look_up(unsigned long addr, bool write)
+{
+	struct page *page;
+
+	if (get_user_pages_fast_only(addr, 1, write ? FOLL_WRITE : 0, &page) != 1)
+		return NULL;
+	return page;
+}
+
+/* False if the device would fault. */
+static bool access_present(struct sim_run *run, unsigned long addr, bool write)
+{
+	struct cdm_sim_run *req = run->req;
+	struct page *page = look_up(addr, write);
+	int nid = NUMA_NO_NODE;
+	u64 value;
+
+	if (touch(addr, write, &value)) {
+		if (page)
+			put_page(page);
+		return false;
+	}
+	/* It came in between, or is nothing that GUP gives out. */
+	if (!page)
+		page = look_up(addr, write);
+	if (page) {
+		nid = page_to_nid(page);
+		put_page(page);
+	}
+
+	if (nid >= 0 && nid < CDM_SIM_NR_NODES)
+		req->served[nid]++;
+	else
+		req->served_other++;
+	req->done++;
+	if (write)
+		req->writes++;
+	else
+		req->checksum += value;
+	return true;
+}
+
+static int access_once(struct sim_run *run, unsigned long addr, bool write)
+{
+	struct cdm_sim_run *req = run->req;
+	int tries, err;
+
+	for (tries = 0; tries < MAX_TRIES; tries++) {
+		if (stopped(run))
+			return -EINTR;
+		if (access_present(run, addr, write))
+			return 0;
+		err = cdm_device_fault(run->sim->node, run->mm, addr,
+				       write ? CDM_FAULT_WRITE : 0);
+		if (!err)
+			req->dev_faults++;
+		else if (err == -EAGAIN)
+			req->retries++;
+		else
+			return err;
+		cond_resched();
+	}
+	return -EAGAIN;
+}
+
+static int sim_thread(void *arg)
+{
+	struct sim_run *run = arg;
+	struct cdm_sim_run *req = run->req;
+	unsigned long addr;
+	bool write;
+	int err = 0;
+	u64 i;
+
+	/* Lets whoever waits for this run end a wait in a fault of it. */
+	allow_signal(SIGKILL);
+	kthread_use_mm(run->mm);
+	for (i = 0; i < req->accesses && !err; i++) {
+		addr = cdm_sim_pat_next(&run->pat, &write);
+		err = access_once(run, addr, write);
+		if (!(i & 255))
+			cond_resched();
+	}
+	kthread_unuse_mm(run->mm);
+
+	if (err && err != -EINTR) {
+		req->errors++;
+		req->error_addr = addr;
+	}
+	req->error = err;
+	/* The module may be gone before this thread is. */
+	kthread_complete_and_exit(&run->done, 0);
+}
+
+/* Waits; a signal ends the run first. */
+static void sim_wait(struct sim_run *run, struct task_struct *thread)
+{
+	if (!wait_for_completion_interruptible(&run->done))
+		return;
+	WRITE_ONCE(run->stop, true);
+	send_sig(SIGKILL, thread, 1);
+	wait_for_completion(&run->done);
+}
+
+static void clear_results(struct cdm_sim_run *req)
+{
+	memset(&req->done, 0, sizeof(*req) - offsetof(struct cdm_sim_run, done));
+}
+
+/**
+ * cdm_sim_run() - run a request over an address space
+ * @sim: the device
+ * @mm: the address space; the caller has mmget() it
+ * @req: checked but for its pattern; its results are filled if -EINVAL,
+ *	-EOPNOTSUPP and -ENOMEM are not returned before it began
+ *
+ * Context: sleeps until the run ends or a signal comes. Under sim->lock.
+ * Return: 0, -EINTR, what ended the run, or why it did not begin.
+ */
+int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
+		struct cdm_sim_run *req)
+{
+	struct task_struct *thread;
+	struct sim_run *run;
+	int err;
+
+	lockdep_assert_held(&sim->lock);
+	clear_results(req);
+	run = kzalloc(sizeof(*run), GFP_KERNEL);
+	if (!run)
+		return -ENOMEM;
+	run->sim = sim;
+	run->mm = mm;
+	run->req = req;
+	init_completion(&run->done);
+	err = cdm_sim_pat_init(&run->pat, req);
+	if (err)
+		goto free;
+
+	thread = kthread_create(sim_thread, run, "%s", sim->name);
+	if (IS_ERR(thread)) {
+		err = PTR_ERR(thread);
+		goto free;
+	}
+	get_task_struct(thread);
+	wake_up_process(thread);
+	sim_wait(run, thread);
+	put_task_struct(thread);
+
+	err = req->error;
+	sim->runs++;
+	sim->accesses += req->done;
+	sim->dev_faults += req->dev_faults;
+free:
+	cdm_sim_pat_free(&run->pat);
+	kfree(run);
+	return err;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The hooks that existing mm files call, and nothing else.
+ *
+ * Each is behind a static key that is off until somebody needs it, and each is
+ * an empty inline without CONFIG_CDM_EXT, so that an object of a kernel without
+ * it is the same as before.
+ */
+#ifndef _LINUX_CDM_HOOKS_H
+#define _LINUX_CDM_HOOKS_H
+
+#include <linux/err.h>
+#include <linux/jump_label.h>
+#include <linux/nodemask.h>
+#include <linux/mmzone.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+struct alloc_context;
+struct folio;
+struct vm_area_struct;
+struct vm_fault;
+
+#ifdef CONFIG_CDM_EXT
+
+/* On while at least one node is managed, whatever its mode. */
+DECLARE_STATIC_KEY_FALSE(cdm_nodes_key);
+/* On while at least one node is closed or last-resort. */
+DECLARE_STATIC_KEY_FALSE(cdm_isolated_key);
+/* On while a policy owns place, or a device may fault. */
+DECLARE_STATIC_KEY_FALSE(cdm_place_key);
+
+extern bool cdm_place_all;		/* a policy owns place for all nodes */
+extern nodemask_t cdm_managed_nodes;
+extern nodemask_t cdm_isolated_nodes;
+
+static inline bool cdm_node_managed(int nid)
+{
+	return static_branch_unlikely(&cdm_nodes_key) &&
+	       node_isset(nid, cdm_managed_nodes);
+}
+
+static inline bool cdm_node_isolated(int nid)
+{
+	return static_branch_unlikely(&cdm_isolated_key) &&
+	       node_isset(nid, cdm_isolated_nodes);
+}
+
+/*
+ * Isolation, in isolate.c. Each node's ZONELIST_FALLBACK leaves out the nodes
+ * that are isolated from it; ZONELIST_ALL has every node in the stock order,
+ * and is the same list while no node is isolated.
+ */
+bool __cdm_names_isolated(gfp_t gfp, const nodemask_t *nodemask);
+bool __cdm_drop_isolated(nodemask_t *mask);
+bool __cdm_node_unasked(int nid);
+unsigned long __cdm_isolated_free(void);
+void cdm_refresh_demotion(void);	/* mm/memory-tiers.c */
+
+/* Where to look for memory: once per allocation, for those who search it. */
+static inline struct zonelist *cdm_zonelist(int nid, gfp_t gfp,
+					    const nodemask_t *nodemask)
+{
+	if (static_branch_unlikely(&cdm_isolated_key) &&
+	    __cdm_names_isolated(gfp, nodemask))
+		return &NODE_DATA(nid)->node_zonelists[ZONELIST_ALL];
+	return node_zonelist(nid, gfp);
+}
+
+/* For those who look for what is there, whoever put it. */
+static inline struct zonelist *cdm_zonelist_all(int nid, gfp_t gfp)
+{
+	return &NODE_DATA(nid)->node_zonelists[ZONELIST_ALL];
+}
+
+/* For masks that mean "anywhere". True if that emptied the mask. */
+static inline bool cdm_drop_isolated(nodemask_t *mask)
+{
+	return static_branch_unlikely(&cdm_isolated_key) &&
+	       __cdm_drop_isolated(mask);
+}
+
+/* An isolated node, and current's cpuset has others too. */
+static inline bool cdm_node_unasked(int nid)
+{
+	return static_branch_unlikely(&cdm_isolated_key) &&
+	       __cdm_node_unasked(nid);
+}
+
+/* Free pages that cannot take the page cache of strangers. */
+static inline unsigned long cdm_isolated_free(void)
+{
+	if (static_branch_unlikely(&cdm_isolated_key))
+		return __cdm_isolated_free();
+	return 0;
+}
+
+struct folio *cdm_vma_alloc_folio(gfp_t gfp, int order,
+				  struct vm_area_struct *vma,
+				  unsigned long addr);
+struct folio *__cdm_place_shmem(struct vm_fault *vmf, gfp_t gfp, int order,
+				pgoff_t index);
+void __cdm_place_swapin(swp_entry_t entry, gfp_t gfp,
+			struct vm_area_struct *vma, unsigned long addr);
+struct folio *__cdm_folio_placed(struct folio *folio);
+void __cdm_folio_moved(struct folio *src, struct folio *dst);
+void __cdm_folio_putback(struct folio *folio);
+
+/* Somebody may want a say: a device is faulting, or a policy for all nodes. */
+static inline bool cdm_place_asked(void)
+{
+	return static_branch_unlikely(&cdm_place_key) &&
+	       (current->cdm_scope || READ_ONCE(cdm_place_all));
+}
+
+/*
+ * True if the folio was placed, or must not be had at this order (*foliop is
+ * NULL then and the caller drops an order); false for the stock path. What is
+ * called gives the folio back rather than store it, which would take it out of
+ * a register in faults that never come here.
+ */
+static inline bool cdm_place_shmem(struct vm_fault *vmf, gfp_t gfp, int order,
+				   pgoff_t index, struct folio **foliop)
+{
+	struct folio *folio;
+
+	if (!cdm_place_asked() || !vmf)
+		return false;
+	folio = __cdm_place_shmem(vmf, gfp, order, index);
+	if (!folio)
+		return false;
+	*foliop = IS_ERR(folio) ? NULL : folio;
+	return true;
+}
+
+/* Reads the faulting entry into the swap cache on the node a policy names. */
+static inline void cdm_place_swapin(swp_entry_t entry, gfp_t gfp,
+				    struct vm_area_struct *vma,
+				    unsigned long addr)
+{
+	if (cdm_place_asked() && vma)
+		__cdm_place_swapin(entry, gfp, vma, addr);
+}
+
+static inline void cdm_place_shmem_swapin(swp_entry_t entry, gfp_t gfp,
+					  struct vm_area_struct *vma,
+					  pgoff_t index)
+{
+	if (cdm_place_asked() && vma)
+		__cdm_place_swapin(entry, gfp, vma, vma->vm_start +
+				   ((index - vma->vm_pgoff) << PAGE_SHIFT));
+}
+
+/*
+ * A folio that goes to the LRU for the first time. It is given back, so that a
+ * caller has nothing to save across a call that is hardly ever made.
+ */
+static inline struct folio *cdm_folio_placed(struct folio *folio)
+{
+	if (cdm_node_managed(folio_nid(folio)))
+		return __cdm_folio_placed(folio);
+	return folio;
+}
+
+/* Migration succeeded; before the new folio is visible to others. */
+static inline void cdm_folio_moved(struct folio *src, struct folio *dst)
+{
+	if (static_branch_unlikely(&cdm_nodes_key))
+		__cdm_folio_moved(src, dst);
+}
+
+/* Was isolated from the LRU and returns: not an arrival. */
+static inline void cdm_folio_putback(struct folio *folio)
+{
+	if (cdm_node_managed(folio_nid(folio)))
+		__cdm_folio_putback(folio);
+}
+
+#else /* !CONFIG_CDM_EXT */
+
+static inline struct zonelist *cdm_zonelist(int nid, gfp_t gfp,
+					    const nodemask_t *nodemask)
+{
+	return node_zonelist(nid, gfp);
+}
+
+static inline struct zonelist *cdm_zonelist_all(int nid, gfp_t gfp)
+{
+	return node_zonelist(nid, gfp);
+}
+
+static inline bool cdm_drop_isolated(nodemask_t *mask)
+{
+	return false;
+}
+
+static inline bool cdm_node_unasked(int nid)
+{
+	return false;
+}
+
+static inline unsigned long cdm_isolated_free(void)
+{
+	return 0;
+}
+
+static inline bool cdm_node_managed(int nid)
+{
+	return false;
+}
+
+static inline bool cdm_node_isolated(int nid)
+{
+	return false;
+}
+
+static inline bool cdm_place_asked(void)
+{
+	return false;
+}
+
+static inline struct folio *cdm_vma_alloc_folio(gfp_t gfp, int order,
+						struct vm_area_struct *vma,
+						unsigned long addr)
+{
+	return NULL;
+}
+
+static inline bool cdm_place_shmem(struct vm_fault *vmf, gfp_t gfp, int order,
+				   pgoff_t index, struct folio **foliop)
+{
+	return false;
+}
+
+static inline void cdm_place_swapin(swp_entry_t entry, gfp_t gfp,
+				    struct vm_area_struct *vma,
+				    unsigned long addr)
+{
+}
+
+static inline void cdm_place_shmem_swapin(swp_entry_t entry, gfp_t gfp,
+					  struct vm_area_struct *vma,
+					  pgoff_t index)
+{
+}
+
+static inline struct folio *cdm_folio_placed(struct folio *folio)
+{
+	return folio;
+}
+
+static inline void cdm_folio_moved(struct folio *src, struct folio *dst)
+{
+}
+
+static inline void cdm_folio_putback(struct folio *folio)
+{
+}
+
+#endif /* CONFIG_CDM_EXT */
+#endif /* _LINUX_CDM_HOOKS_H */

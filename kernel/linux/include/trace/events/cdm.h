@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What cdm_ext decided, for observers that do not trust its counters.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM cdm
+
+#if !defined(_TRACE_CDM_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_CDM_H
+
+#include <linux/tracepoint.h>
+#include <linux/cdm.h>
+
+#define show_cdm_kind(kind)			\
+	__print_symbolic(kind,			\
+		{ CDM_ALLOC_ANON, "anon" },	\
+		{ CDM_ALLOC_SHMEM, "shmem" },	\
+		{ CDM_ALLOC_SWAPIN, "swapin" })
+
+#define show_cdm_phase(phase)			\
+	__print_symbolic(phase,			\
+		{ CDM_PREPARE, "prepare" },	\
+		{ CDM_DONE, "done" },		\
+		{ CDM_CANCELLED, "cancelled" },	\
+		{ CDM_REPLAY, "replay" })
+
+TRACE_EVENT(cdm_place,
+	TP_PROTO(const struct cdm_place_ctx *ctx, u64 policy, u64 answer,
+		 int answer_nid, int got_nid),
+	TP_ARGS(ctx, policy, answer, answer_nid, got_nid),
+	TP_STRUCT__entry(
+		__field(u64, addr)
+		__field(u64, policy)
+		__field(u64, answer)
+		__field(u32, tgid)
+		__field(int, cpu_nid)
+		__field(int, dev_nid)
+		__field(u32, order)
+		__field(u32, kind)
+		__field(int, answer_nid)
+		__field(int, got_nid)
+	),
+	TP_fast_assign(
+		__entry->addr = ctx->addr;
+		__entry->policy = policy;
+		__entry->answer = answer;
+		__entry->tgid = ctx->tgid;
+		__entry->cpu_nid = ctx->cpu_nid;
+		__entry->dev_nid = ctx->dev_nid;
+		__entry->order = ctx->order;
+		__entry->kind = ctx->kind;
+		__entry->answer_nid = answer_nid;
+		__entry->got_nid = got_nid;
+	),
+	TP_printk("tgid=%u addr=%#llx order=%u kind=%s cpu_nid=%d dev_nid=%d policy=%llu answer=%#llx answer_nid=%d got_nid=%d",
+		  __entry->tgid, __entry->addr, __entry->order,
+		  show_cdm_kind(__entry->kind), __entry->cpu_nid,
+		  __entry->dev_nid, __entry->policy, __entry->answer,
+		  __entry->answer_nid, __entry->got_nid)
+);
+
+TRACE_EVENT(cdm_placed,
+	TP_PROTO(u64 pfn, int nid, u32 order, u64 seq),
+	TP_ARGS(pfn, nid, order, seq),
+	TP_STRUCT__entry(
+		__field(u64, pfn)
+		__field(u64, seq)
+		__field(int, nid)
+		__field(u32, order)
+	),
+	TP_fast_assign(
+		__entry->pfn = pfn;
+		__entry->seq = seq;
+		__entry->nid = nid;
+		__entry->order = order;
+	),
+	TP_printk("pfn=%#llx nid=%d order=%u seq=%llu",
+		  __entry->pfn, __entry->nid, __entry->order, __entry->seq)
+);
+
+TRACE_EVENT(cdm_node_phase,
+	TP_PROTO(int nid, bool online, u32 phase, int ret),
+	TP_ARGS(nid, online, phase, ret),
+	TP_STRUCT__entry(
+		__field(int, nid)
+		__field(bool, online)
+		__field(u32, phase)
+		__field(int, ret)
+	),
+	TP_fast_assign(
+		__entry->nid = nid;
+		__entry->online = online;
+		__entry->phase = phase;
+		__entry->ret = ret;
+	),
+	TP_printk("nid=%d %s phase=%s ret=%d", __entry->nid,
+		  __entry->online ? "online" : "offline",
+		  show_cdm_phase(__entry->phase), __entry->ret)
+);
+
+TRACE_EVENT(cdm_policy,
+	TP_PROTO(u64 id, const char *name, const char *what),
+	TP_ARGS(id, name, what),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__string(name, name)
+		__string(what, what)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+		__assign_str(name);
+		__assign_str(what);
+	),
+	TP_printk("id=%llu name=%s %s", __entry->id, __get_str(name),
+		  __get_str(what))
+);
+
+#endif /* _TRACE_CDM_H */
+
+#include <trace/define_trace.h>

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * /dev/cdm_simN: a simulated coherent device that works in the address space
+ * of the process that opened it.
+ *
+ * Every struct begins with its size and the version of this interface, both set
+ * by the caller. A struct may be longer than the kernel's if the rest is zero
+ * (-E2BIG otherwise), and is refused if it is shorter than version 1's
+ * (-EINVAL). A version that the kernel does not speak is -EPROTONOSUPPORT.
+ * Reserved fields must be zero (-EINVAL).
+ */
+#ifndef _UAPI_LINUX_CDM_SIM_H
+#define _UAPI_LINUX_CDM_SIM_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define CDM_SIM_VERSION		1
+
+/* Nodes that a run tells apart; accesses to others count as served_other. */
+#define CDM_SIM_NR_NODES	64
+
+/**
+ * struct cdm_sim_info - which device this is
+ * @size: bytes of this struct, set by the caller
+ * @version: CDM_SIM_VERSION, set by the caller
+ * @index: N of /dev/cdm_simN
+ * @nid: node that the device's memory is
+ * @mem_start: first byte of the device's memory
+ * @mem_size: bytes of the device's memory
+ * @runs: runs that ended, of all who opened the device
+ * @accesses: accesses in those runs
+ * @dev_faults: device faults in those runs
+ * @patterns: bit P is set if the kernel runs enum cdm_sim_pattern P
+ * @reserved: zero
+ */
+struct cdm_sim_info {
+	__u32 size;
+	__u32 version;
+	__u32 index;
+	__s32 nid;
+	__u64 mem_start;
+	__u64 mem_size;
+	__u64 runs;
+	__u64 accesses;
+	__u64 dev_faults;
+	__u64 patterns;
+	__u64 reserved[4];
+};
+
+/**
+ * enum cdm_sim_pattern - the order in which a run touches its range
+ * @CDM_SIM_SEQUENTIAL: word after word, from the start again at the end
+ * @CDM_SIM_STRIDED: the first word of block after block
+ * @CDM_SIM_UNIFORM: any word of any block
+ * @CDM_SIM_ZIPF: any word of a block; few blocks get most accesses
+ * @CDM_SIM_CHASE: reserved: pointer chase
+ * @CDM_SIM_PINGPONG: reserved: words shared with a CPU
+ * @CDM_SIM_REPLAY: reserved: a recorded trace
+ *
+ * Reserved patterns are refused with -EOPNOTSUPP.
+ */
+enum cdm_sim_pattern {
+	CDM_SIM_SEQUENTIAL,
+	CDM_SIM_STRIDED,
+	CDM_SIM_UNIFORM,
+	CDM_SIM_ZIPF,
+	CDM_SIM_CHASE,
+	CDM_SIM_PINGPONG,
+	CDM_SIM_REPLAY,
+};
+
+/**
+ * struct cdm_sim_run - have the device touch a range of memory
+ * @size: bytes of this struct, set by the caller
+ * @version: CDM_SIM_VERSION, set by the caller
+ * @pattern: enum cdm_sim_pattern
+ * @flags: must be zero
+ * @addr: first byte of the range, a multiple of 8
+ * @len: bytes of the range, a multiple of 8, not zero
+ * @stride: bytes of a block, a multiple of 8, at most @len; the rest of @len
+ *	that is no whole block is not touched. 0 for 8 (sequential, which takes
+ *	nothing else) or 4096. ZIPF takes at most 2^20 blocks.
+ * @accesses: how many, 1 to 2^40
+ * @seed: of the random numbers; the same seed gives the same accesses
+ * @write_pct: percentage of accesses that write, 0 to 100. A write adds one to
+ *	its 64-bit word, not atomically.
+ * @zipf_skew: in 1/1000, 0 to 4000; the block of rank k is touched in
+ *	proportion to k^-skew. Zero for other patterns.
+ * @trace: reserved for REPLAY
+ * @trace_len: reserved for REPLAY
+ * @counter_grain: reserved for access counters: bytes that one counter covers
+ * @counter_threshold: reserved for access counters: accesses to a notification
+ * @reserved: must be zero
+ * @done: result: accesses that happened
+ * @writes: result: of these, those that wrote
+ * @dev_faults: result: device faults that were served
+ * @retries: result: device faults that had to be asked for again
+ * @errors: result: accesses that could not be served; a run ends at the first
+ * @error_addr: result: where that was
+ * @error: result: why, a negative errno, which the ioctl also returns
+ * @error_pad: zero
+ * @checksum: result: sum of the words that read accesses found
+ * @counters: reserved for access counters: notifications raised
+ * @served_other: result: accesses served by memory of no node below, the zero
+ *	page or a device's registers
+ * @served: result: accesses served by each node
+ */
+struct cdm_sim_run {
+	__u32 size;
+	__u32 version;
+	__u32 pattern;
+	__u32 flags;
+	__u64 addr;
+	__u64 len;
+	__u64 stride;
+	__u64 accesses;
+	__u64 seed;
+	__u32 write_pct;
+	__u32 zipf_skew;
+	__u64 trace;
+	__u64 trace_len;
+	__u64 counter_grain;
+	__u64 counter_threshold;
+	__u64 reserved[4];
+
+	__u64 done;
+	__u64 writes;
+	__u64 dev_faults;
+	__u64 retries;
+	__u64 errors;
+	__u64 error_addr;
+	__s32 error;
+	__u32 error_pad;
+	__u64 checksum;
+	__u64 counters;
+	__u64 served_other;
+	__u64 served[CDM_SIM_NR_NODES];
+};
+
+#define CDM_SIM_IOC_TYPE	0xC9
+
+/* Returns CDM_SIM_VERSION of the kernel; takes nothing. */
+#define CDM_SIM_IOC_VERSION	_IO(CDM_SIM_IOC_TYPE, 0x00)
+/* Takes struct cdm_sim_info, filled on return. */
+#define CDM_SIM_IOC_INFO	_IO(CDM_SIM_IOC_TYPE, 0x01)
+/*
+ * Takes struct cdm_sim_run; results are filled whatever is returned, unless the
+ * run was refused. Runs of one device wait for each other. A signal ends a run
+ * with -EINTR.
+ */
+#define CDM_SIM_IOC_RUN		_IO(CDM_SIM_IOC_TYPE, 0x02)
+/* 0x03 and 0x04 are reserved for access counters and replay. */
+
+#endif /* _UAPI_LINUX_CDM_SIM_H */

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of mm/cdm/ share.
+ *
+ * Lock order, outermost first:
+ *
+ *	BPF's struct_ops update mutex (held by reg, update, detach)
+ *	  cdm_node_lock		nodes come and go, change mode; a policy attaches
+ *	    device_hotplug_lock, mem_hotplug_lock
+ *	      cdm_mutex		a leaf: the table, policies' states, exit records
+ *
+ * cdm_mutex is never held across a callback or a wait for readers, and neither
+ * mutex is taken in a memory notifier, a fault, or reclaim. Readers of the
+ * table use RCU (atomic callbacks) or cdm_srcu (sleepable ones).
+ */
+#ifndef _MM_CDM_INTERNAL_H
+#define _MM_CDM_INTERNAL_H
+
+#include <linux/bpf.h>
+#include <linux/cdm.h>
+#include <linux/cdm_hooks.h>
+#include <linux/cgroup.h>
+#include <linux/completion.h>
+#include <linux/irq_work.h>
+#include <linux/kobject.h>
+#include <linux/memcontrol.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/refcount.h>
+#include <linux/seq_buf.h>
+#include <linux/srcu.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+/* ---- nodes ---------------------------------------------------------------- */
+
+/*
+ * enum cdm_node_state - life of a managed node, drawn in node.c
+ */
+enum cdm_node_state {
+	CDM_NODE_REGISTERED,
+	CDM_NODE_GOING_ONLINE,
+	CDM_NODE_ONLINE,
+	CDM_NODE_DRAINING,
+	CDM_NODE_OFFLINE,
+	CDM_NODE_FAILED,
+	CDM_NODE_ORPHANED,
+	CDM_NR_NODE_STATES,
+};
+
+/*
+ * enum cdm_node_mode - how closed a node is to those who did not name it
+ */
+enum cdm_node_mode {
+	CDM_MODE_CLOSED,
+	CDM_MODE_LAST_RESORT,
+	CDM_MODE_OPEN,
+	CDM_NR_MODES,
+};
+
+enum cdm_node_stat {
+	CDM_STAT_PLACED,	/* folios that became resident */
+	CDM_STAT_PLACED_PAGES,
+	CDM_STAT_DEV_FAULTS,	/* device faults served */
+	CDM_STAT_PLACE_HIT,	/* place named this node and it had room */
+	CDM_STAT_PLACE_FULL,	/* place named this node and it had none */
+	CDM_STAT_MOVED_IN,	/* folios that came from another node */
+	CDM_STAT_MOVED_OUT,
+	CDM_STAT_RETURNED,	/* of those moved in: were here lately */
+	CDM_STAT_LAST_RESORT,	/* pages moved here to save a task from OOM */
+	CDM_NR_NODE_STATS,
+};
+
+struct cdm_node_stats {
+	u64 v[CDM_NR_NODE_STATS];
+};
+
+/**
+ * struct cdm_folio_state - what cdm_ext remembers of a folio
+ * @seq: low bits of the node's population sequence when it arrived
+ * @last_move: jiffies / 4 when it last moved, 0 if it never did
+ * @keep_until: jiffies / 4 until when it is kept, 0 if it is not
+ * @access: accesses reported since it arrived, saturating
+ * @from_nid: node it left at the last move + 1, 0 if it never moved; the top
+ *	bit (CDM_FSTATE_CAME_BY_MOVE) is set from a move to the LRU add after it
+ *
+ * 16 bytes for each base page of a managed node, 0.4 % of it, in CPU memory.
+ * Only a folio's first page is used. An array by pfn rather than page_ext, so
+ * that memory which no device owns pays nothing.
+ */
+struct cdm_folio_state {
+	u32 seq;
+	u32 last_move;
+	u32 keep_until;
+	u16 access;
+	u16 from_nid;
+};
+
+#define CDM_FSTATE_CAME_BY_MOVE	0x8000
+static_assert(MAX_NUMNODES < CDM_FSTATE_CAME_BY_MOVE);
+
+/* A folio that left this node for one that is not managed (fstate.c). */
+struct cdm_departed;
+
+struct cdm_node {
+	int nid;
+	enum cdm_node_state state;	/* written under cdm_node_lock */
+	enum cdm_node_mode mode;	/* likewise */
+	bool adopted;
+	char name[CDM_NAME_LEN];
+	char resname[48];		/* "System RAM (...)", not copied by mm */
+	struct module *owner;
+	u64 start, size;		/* bytes; of an adopted node its span */
+	atomic64_t seq;			/* population sequence */
+	struct cdm_node_stats __percpu *stats;
+	unsigned long base_pfn, nr_pfns;
+	struct cdm_folio_state *fstate;	/* [nr_pfns], vmalloc */
+	struct cdm_departed *departed;	/* [departed_mask + 1], vmalloc */
+	unsigned int departed_mask;
+	struct task_struct *kcdmd;
+	wait_queue_head_t kcdmd_wait;
+	bool kcdmd_kick;		/* somebody woke kcdmd; it takes the kick */
+	struct kobject *kobj;		/* /sys/kernel/mm/cdm/nodes/N */
+	struct rcu_head rcu;
+};
+
+extern struct mutex cdm_node_lock;
+extern struct cdm_node __rcu *cdm_nodes[MAX_NUMNODES];
+
+/* Under RCU or cdm_node_lock. */
+static inline struct cdm_node *cdm_node_of(int nid)
+{
+	return rcu_dereference_check(cdm_nodes[nid],
+				     lockdep_is_held(&cdm_node_lock));
+}
+
+static inline void cdm_node_count(struct cdm_node *node,
+				  enum cdm_node_stat stat, u64 n)
+{
+	this_cpu_add(node->stats->v[stat], n);
+}
+
+u64 cdm_node_stat(struct cdm_node *node, enum cdm_node_stat stat);
+extern const char *const cdm_node_state_names[CDM_NR_NODE_STATES];
+extern const char *const cdm_mode_names[CDM_NR_MODES];
+extern const char *const cdm_node_stat_names[CDM_NR_NODE_STATS];
+
+/* node.c: the driver's side and the administrator's. */
+int cdm_node_adopt(int nid);
+int cdm_node_release(int nid);
+int cdm_node_set_mode(struct cdm_node *node, enum cdm_node_mode mode);
+
+/*
+ * fstate.c, never sleeps. cdm_fstate_arrive() returns the population sequence
+ * that it gave. cdm_fstate_get() is false if the page is not of a managed node,
+ * cdm_fstate_departed() if no folio that left @nid is known to be at @pfn.
+ */
+u64 cdm_fstate_arrive(struct cdm_node *node, struct folio *folio);
+bool cdm_fstate_came_by_move(struct folio *folio);	/* tests and clears */
+bool cdm_fstate_get(unsigned long pfn, int nid, struct cdm_folio_state *st);
+bool cdm_fstate_departed(int nid, unsigned long pfn,
+			 struct cdm_folio_state *st);
+int cdm_fstate_alloc(struct cdm_node *node);
+void cdm_fstate_free(struct cdm_node *node);
+
+/* kcdmd.c */
+int cdm_kcdmd_start(struct cdm_node *node);
+void cdm_kcdmd_stop(struct cdm_node *node);
+void cdm_kcdmd_wake(struct cdm_node *node);
+
+/*
+ * isolate.c: keep cdm_managed_nodes, cdm_isolated_nodes, the keys and the
+ * zonelists as the node's mode says. Under cdm_node_lock, no hotplug lock held.
+ */
+void cdm_isolate_manage(int nid, enum cdm_node_mode mode);
+void cdm_isolate_unmanage(int nid);
+extern nodemask_t cdm_last_resort_nodes;	/* for lastresort.c */
+
+/* ---- the scope of a device's fault (fault.c) ------------------------------ */
+
+/**
+ * struct cdm_scope - a task faults on behalf of a device
+ * @dev_nid: the device's node
+ * @mm: the faulting address space
+ *
+ * Lives on the stack of cdm_device_fault(), which saves and restores
+ * current->cdm_scope, so scopes nest; never set across a fork.
+ */
+struct cdm_scope {
+	int dev_nid;
+	struct mm_struct *mm;
+};
+
+/* ---- policies (ops.c, dispatch.c) ----------------------------------------- */
+
+/* The callbacks that one policy owns per node; the first of enum cdm_cb. */
+#define CDM_NR_OWNED	(CDM_CB_RECLAIM + 1)
+
+enum cdm_policy_stat {
+	CDM_PSTAT_CALLS,			/* + enum cdm_cb */
+	CDM_PSTAT_DEFAULT = CDM_PSTAT_CALLS + CDM_NR_CB, /* answered 0 */
+	CDM_PSTAT_USED,		/* place: the answered node was tried */
+	CDM_PSTAT_FULL,		/* ... and had no room */
+	CDM_PSTAT_OVERRIDDEN,	/* usable, but not allowed: BIND, cpuset */
+	CDM_PSTAT_BAD,		/* not usable */
+	CDM_NR_PSTATS,
+};
+
+struct cdm_policy_stats {
+	u64 v[CDM_NR_PSTATS];
+};
+
+/*
+ * enum cdm_policy_state - life of a policy, drawn in ops.c
+ */
+enum cdm_policy_state {
+	CDM_POLICY_INIT,
+	CDM_POLICY_ENABLED,
+	CDM_POLICY_EJECTING,
+	CDM_POLICY_DEAD,
+	CDM_NR_POLICY_STATES,
+};
+
+#define CDM_EXIT_BT_LEN		16
+
+/*
+ * The code of a program after JIT: bpf_prog.bpf_func by its true type. That one
+ * drops the upper half of what is returned, and its second argument is for the
+ * interpreter.
+ */
+typedef u64 (*cdm_prog_fn)(const u64 *args);
+
+/* Timed are the calls whose number has none of these bits. */
+#define CDM_SAMPLE_MASK		63
+
+/*
+ * struct cdm_policy - an attached cdm_ops
+ * @id: never reused
+ * @ops: the map's copy; valid until unreg() or update() let go of it
+ * @link: under cdm_mutex; NULL once unreg() ran
+ * @place_prog: the program of @ops->place, referenced; NULL if there is none
+ * @place: its code, or cdm_place_by_trampoline()
+ * @state: under cdm_mutex
+ * @ejected: enum cdm_exit_kind, set once; dispatch asks nothing more when set
+ * @exit_claimed: under cdm_mutex; whoever sets it runs exit(), once
+ * @exited: completed after exit() returned
+ * @ref: attachment, and an ejection under way
+ * @ei: filled by whoever set @ejected
+ * @bt: kernel stack of whoever set @ejected, entries in @bt_len
+ * @nr_bad: unusable answers so far
+ * @nr_slow: timed calls in a row that overran the budget, by atomic callback
+ * @sample_mask: CDM_SAMPLE_MASK, or 0 to time every call, likewise
+ * @tick_start: jiffies | 1 while tick() runs on that node, else 0
+ */
+struct cdm_policy {
+	u64 id;
+	struct cdm_ops *ops;
+	struct bpf_link *link;
+	struct bpf_prog *place_prog;
+	cdm_prog_fn place;
+	enum cdm_policy_state state;
+	int node;
+	u32 tick_ms;
+	unsigned long tick_period, timeout;
+	char name[CDM_NAME_LEN];
+	struct cdm_policy_stats __percpu *stats;
+
+	atomic_t ejected;
+	bool exit_claimed;
+	struct completion exited;
+	refcount_t ref;
+	struct irq_work eject_irq_work;
+	struct work_struct eject_work;
+	struct cdm_exit_info ei;
+	unsigned long bt[CDM_EXIT_BT_LEN];
+	unsigned int bt_len;
+	atomic_t nr_bad;
+	atomic_t nr_slow[CDM_CB_MIGRATED + 1];
+	unsigned long sample_mask[CDM_CB_MIGRATED + 1];
+
+	unsigned long tick_next[MAX_NUMNODES];
+	unsigned long tick_start[MAX_NUMNODES];
+	u64 tick_seq[MAX_NUMNODES];
+
+	struct kobject kobj;		/* /sys/kernel/mm/cdm/policies/ID */
+};
+
+struct cdm_table {
+	struct rcu_head rcu;
+	int nr;
+	bool has_placed;
+	/* [callback][nid]; an all-nodes policy fills the row, later nodes too. */
+	struct cdm_policy *owner[CDM_NR_OWNED][MAX_NUMNODES];
+	/* Owners for events that belong to no managed node. */
+	struct cdm_policy *all[CDM_NR_OWNED];
+	struct cdm_policy *policies[] __counted_by(nr);
+};
+
+/**
+ * struct cdm_call - the call that is running, opaque to policies
+ * @policy: who is called
+ * @cb: which callback
+ * @nid: managed node of the event, NUMA_NO_NODE if none
+ * @memcg: whom the folio of the event is charged to, NULL if unknown
+ * @dump: where cdm_bpf_dump() prints, NULL outside dump()
+ */
+struct cdm_call {
+	struct cdm_policy *policy;
+	u32 cb;
+	int nid;
+	struct mem_cgroup *memcg;
+	struct seq_buf *dump;
+};
+
+extern struct srcu_struct cdm_srcu;
+extern struct mutex cdm_mutex;
+extern struct cdm_table __rcu *cdm_table;
+
+static inline bool cdm_policy_of_node(const struct cdm_policy *p, int nid)
+{
+	return p->node == CDM_NODE_ALL || p->node == nid;
+}
+
+static inline void cdm_policy_count(struct cdm_policy *p, unsigned int stat)
+{
+	this_cpu_inc(p->stats->v[stat]);
+}
+
+u64 cdm_policy_stat(struct cdm_policy *p, unsigned int stat);
+extern const char *const cdm_cb_names[CDM_NR_CB];
+extern const char *const cdm_policy_state_names[CDM_NR_POLICY_STATES];
+
+/* ops.c */
+void cdm_policy_put(struct cdm_policy *p);
+void cdm_policy_disable(struct cdm_policy *p);	/* out of the table, drained */
+
+/* verify.c: what the verifier may let pass; last_error */
+extern const struct bpf_verifier_ops cdm_verifier_ops;
+int cdm_ops_init(struct btf *btf);
+int cdm_ops_check_member(const struct btf_type *t,
+			 const struct btf_member *member,
+			 const struct bpf_prog *prog);
+int cdm_ops_init_member(const struct btf_type *t,
+			const struct btf_member *member,
+			void *kdata, const void *udata);
+int cdm_ops_validate(void *kdata);
+extern u32 cdm_ops_btf_id;
+__printf(2, 3) int cdm_refuse(int err, const char *fmt, ...);
+ssize_t cdm_last_error(char *buf, size_t size);
+
+/* eject.c */
+__printf(5, 6) void cdm_eject(struct cdm_policy *p, enum cdm_exit_kind kind,
+			      u32 cb, s64 code, const char *fmt, ...);
+void cdm_eject_init(struct cdm_policy *p);
+void cdm_eject_all(enum cdm_exit_kind kind, const char *why);
+void cdm_policy_exit(struct cdm_policy *p, enum cdm_exit_kind kind,
+		     const char *msg);
+ssize_t cdm_exits_show(char *buf);
+void cdm_policy_dump(struct cdm_policy *p, struct seq_buf *s);
+void cdm_bad_answer(struct cdm_policy *p, u32 cb, u64 ans, const char *why);
+void cdm_watchdog_kick(void);
+
+/* kfuncs.c. BPF finds the kfuncs by BTF; they are declared for sparse. */
+int cdm_kfuncs_init(void);
+s64 cdm_bpf_node_stat(const struct cdm_common *c, s32 nid, u32 item);
+s64 cdm_bpf_memcg_usage(const struct cdm_common *c, u64 cgroup_id, s32 nid);
+int cdm_bpf_folio_info(const struct cdm_common *c, u64 pfn, void *out,
+		       u32 out__sz);
+void cdm_bpf_error_bstr(const struct cdm_common *c, s64 code,
+			const char *fmt__str, unsigned long long *data,
+			u32 data__sz);
+void cdm_bpf_dump_bstr(const struct cdm_common *c, const char *fmt__str,
+		       unsigned long long *data, u32 data__sz);
+
+/* dispatch.c, for node.c and kcdmd.c; all may sleep. */
+int cdm_call_node_prepare(struct cdm_node *node, enum cdm_cb cb);
+void cdm_call_node_phase(struct cdm_node *node, enum cdm_cb cb,
+			 enum cdm_node_phase phase);
+/* Under cdm_node_lock: tells a policy of a node that was there before it. */
+void cdm_call_node_replay(struct cdm_policy *p, struct cdm_node *node);
+/* Calls the ticks that are due; returns jiffies until the next, MAX if none. */
+long cdm_call_ticks(struct cdm_node *node);
+
+/*
+ * cdm_place_key is on while a node is managed (its device may fault) or a
+ * policy owns place for all nodes.
+ */
+void cdm_place_key_get(void);
+void cdm_place_key_put(void);
+u64 cdm_mm_cookie(struct mm_struct *mm);
+
+/* dispatch.c */
+u64 cdm_place_by_trampoline(const u64 *args);
+
+/* Under RCU. */
+static inline u64 cdm_memcg_id(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG
+	return memcg ? cgroup_id(memcg->css.cgroup) : 0;
+#else
+	return 0;
+#endif
+}
+
+/* sysfs.c */
+int cdm_sysfs_policy_add(struct cdm_policy *p);
+void cdm_sysfs_policy_del(struct cdm_policy *p);
+u64 cdm_sysfs_policy_id(void);
+int cdm_sysfs_node_add(struct cdm_node *node);
+void cdm_sysfs_node_del(struct cdm_node *node);
+void cdm_sysfs_changed(void);		/* bumps enable_seq and notifies */
+
+extern bool cdm_ext_off;		/* cdm_ext=off, or switched off */
+
+#endif /* _MM_CDM_INTERNAL_H */

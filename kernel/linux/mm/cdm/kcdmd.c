@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kcdmd/N, the thread that works for managed node N.
+ *
+ * What may sleep and belongs to one node is done here and not in somebody's
+ * fault: today the policies' ticks. It starts when the node's memory is online
+ * and stops before the node goes. Nobody waits for it in a fault: a tick may
+ * fault itself, and reclaim may be what a fault waits for.
+ *
+ * cdm_kcdmd_wake() may be called from anywhere that may wake a task. A kick
+ * that comes while the thread works is kept, so none is lost:
+ *
+ *	kcdmd			waker
+ *	kick = false		kick = true
+ *	work			wake
+ *	sleep unless kick
+ */
+#define pr_fmt(fmt) "cdm: " fmt
+
+#include <linux/freezer.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+
+#include "internal.h"
+
+static int kcdmd(void *arg)
+{
+	struct cdm_node *node = arg;
+	long timeout;
+
+	set_freezable();
+	while (!kthread_should_stop()) {
+		/* Pairs with the wait's barrier: work sees what came before. */
+		smp_store_mb(node->kcdmd_kick, false);
+		timeout = max(cdm_call_ticks(node), 1L);
+		wait_event_freezable_timeout(node->kcdmd_wait,
+					     kthread_should_stop() ||
+					     READ_ONCE(node->kcdmd_kick),
+					     timeout);
+	}
+	return 0;
+}
+
+/**
+ * cdm_kcdmd_start() - start the thread of a node that is online
+ * @node: the node; has no thread
+ *
+ * Context: under cdm_node_lock.
+ * Return: 0 or a negative errno.
+ */
+int cdm_kcdmd_start(struct cdm_node *node)
+{
+	struct task_struct *task;
+
+	/* Node N has no CPUs, and its memory is not for stacks: any node. */
+	task = kthread_run(kcdmd, node, "kcdmd/%d", node->nid);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	node->kcdmd = task;
+	return 0;
+}
+
+/**
+ * cdm_kcdmd_stop() - stop a node's thread and wait until it is gone
+ * @node: the node; without a thread nothing is done
+ *
+ * Context: under cdm_node_lock, never in a fault. A tick that runs is waited
+ * for, so no tick may take cdm_node_lock.
+ */
+void cdm_kcdmd_stop(struct cdm_node *node)
+{
+	struct task_struct *task = node->kcdmd;
+
+	if (!task)
+		return;
+	node->kcdmd = NULL;
+	kthread_stop(task);
+}
+
+/**
+ * cdm_kcdmd_wake() - have a node's thread look for work now
+ * @node: the node, with a thread or without one
+ *
+ * Context: any in which a task may be woken; under RCU or cdm_node_lock.
+ */
+void cdm_kcdmd_wake(struct cdm_node *node)
+{
+	WRITE_ONCE(node->kcdmd_kick, true);
+	wake_up(&node->kcdmd_wait);
+}

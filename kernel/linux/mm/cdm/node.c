@@ -1,0 +1,738 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Managed nodes: how they come, what state they are in, how they go.
+ *
+ * A driver brings its memory (cdm_node_register()), or an administrator hands
+ * over a node that another driver, dax/kmem say, brought online
+ * (cdm_node_adopt()). Both end in the same registry, cdm_nodes[].
+ *
+ *	    cdm_node_register()		       cdm_node_adopt()
+ *		    |				      |
+ *	       REGISTERED --- vetoed ---> (gone)      |	  vetoed: as if never asked
+ *		    | policies agree		      |
+ *	      GOING_ONLINE -- failed --> FAILED ----> (gone)
+ *		    | every block is in ZONE_MOVABLE  |
+ *		    v				      v
+ *		 +------------------ ONLINE <---------+---- register of the same
+ *		 |		      | ^		    range ----------+
+ *		 | others take its    | | others bring			    |
+ *		 | last block offline v | it back			    |
+ *		 |		     OFFLINE				    |
+ *		 |		      |					    |
+ *		 |   cdm_node_unregister(): policies agree		    |
+ *		 +-----> DRAINING ----+					    |
+ *			  |	      |					    |
+ *			  |	      +-- cannot leave: back to ONLINE, or  |
+ *			  |		  ORPHANED if the driver's module   |
+ *			  |		  goes regardless ------------------+
+ *			  +-- memory removed --> (gone)
+ *
+ *	cdm_node_release() takes an adopted node that is ONLINE or OFFLINE out
+ *	of the registry and leaves its memory alone.
+ *
+ * DRAINING goes back to where it came from when a policy vetoes. FAILED is
+ * seen by policies (CDM_CANCELLED) and in the log, never for long: nothing of
+ * a node that failed stays. An orphan goes on as any online node, policies and
+ * ticks included; it only has no device that could fault.
+ *
+ * All or nothing: a node is online with every block in ZONE_MOVABLE, or not at
+ * all. The managed bit is set before its memory is added, so that no zonelist
+ * ever held it, and cleared after the memory was removed, since a failed
+ * removal brings the blocks back online.
+ *
+ * Locks: cdm_node_lock is held over the whole of each operation, callbacks and
+ * hotplug included; device_hotplug_lock and mem_hotplug_lock nest in it. It is
+ * not taken in faults, reclaim or the memory notifier. The notifier therefore
+ * changes state by cmpxchg, ONLINE to OFFLINE and back, and touches no other
+ * transition.
+ */
+#define pr_fmt(fmt) "cdm: " fmt
+
+#include <linux/cpumask.h>
+#include <linux/ioport.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/topology.h>
+
+#include "internal.h"
+
+/* Whether a node comes, goes or changes, and cdm_nodes[]; see "Locks" above. */
+DEFINE_MUTEX(cdm_node_lock);
+struct cdm_node __rcu *cdm_nodes[MAX_NUMNODES];
+
+const char *const cdm_node_state_names[CDM_NR_NODE_STATES] = {
+	[CDM_NODE_REGISTERED]	= "registered",
+	[CDM_NODE_GOING_ONLINE]	= "going-online",
+	[CDM_NODE_ONLINE]	= "online",
+	[CDM_NODE_DRAINING]	= "draining",
+	[CDM_NODE_OFFLINE]	= "offline",
+	[CDM_NODE_FAILED]	= "failed",
+	[CDM_NODE_ORPHANED]	= "orphaned",
+};
+
+const char *const cdm_mode_names[CDM_NR_MODES] = {
+	[CDM_MODE_CLOSED]	= "closed",
+	[CDM_MODE_LAST_RESORT]	= "last-resort",
+	[CDM_MODE_OPEN]		= "open",
+};
+
+const char *const cdm_node_stat_names[CDM_NR_NODE_STATS] = {
+	[CDM_STAT_PLACED]	= "placed",
+	[CDM_STAT_PLACED_PAGES]	= "placed_pages",
+	[CDM_STAT_DEV_FAULTS]	= "dev_faults",
+	[CDM_STAT_PLACE_HIT]	= "place_hit",
+	[CDM_STAT_PLACE_FULL]	= "place_full",
+	[CDM_STAT_MOVED_IN]	= "moved_in",
+	[CDM_STAT_MOVED_OUT]	= "moved_out",
+	[CDM_STAT_RETURNED]	= "returned",
+	[CDM_STAT_LAST_RESORT]	= "last_resort",
+};
+
+/**
+ * cdm_node_stat() - read one counter of a node
+ * @node: the node
+ * @stat: the counter
+ *
+ * Context: any.
+ * Return: its sum over CPUs, not a snapshot.
+ */
+u64 cdm_node_stat(struct cdm_node *node, enum cdm_node_stat stat)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(node->stats, cpu)->v[stat]);
+	return sum;
+}
+
+static void node_enter(struct cdm_node *node, enum cdm_node_state state)
+{
+	lockdep_assert_held(&cdm_node_lock);
+	WRITE_ONCE(node->state, state);
+}
+
+/* ONLINE or OFFLINE, as the node's memory is now; settled with the notifier. */
+static void node_settle_state(struct cdm_node *node)
+{
+	lock_device_hotplug();
+	node_enter(node, node_state(node->nid, N_MEMORY) ?
+			     CDM_NODE_ONLINE : CDM_NODE_OFFLINE);
+	unlock_device_hotplug();
+}
+
+/* ---- making and unmaking the object --------------------------------------- */
+
+static struct cdm_node *node_alloc(int nid, u64 start, u64 size)
+{
+	struct cdm_node *node = kzalloc(sizeof(*node), GFP_KERNEL);
+
+	if (!node)
+		return NULL;
+	node->nid = nid;
+	node->start = start;
+	node->size = size;
+	node->state = CDM_NODE_REGISTERED;
+	node->mode = CDM_MODE_CLOSED;
+	atomic64_set(&node->seq, 0);
+	init_waitqueue_head(&node->kcdmd_wait);
+	node->stats = alloc_percpu(struct cdm_node_stats);
+	if (!node->stats || cdm_fstate_alloc(node)) {
+		free_percpu(node->stats);
+		kfree(node);
+		return NULL;
+	}
+	return node;
+}
+
+/* Of a node that is not in the registry, or not any more. */
+static void node_free(struct cdm_node *node)
+{
+	cdm_fstate_free(node);
+	free_percpu(node->stats);
+	kfree(node);
+}
+
+static void node_publish(struct cdm_node *node)
+{
+	rcu_assign_pointer(cdm_nodes[node->nid], node);
+	cdm_place_key_get();
+}
+
+/* After this no hook sees the node; the caller may free it. */
+static void node_unpublish(struct cdm_node *node)
+{
+	cdm_place_key_put();
+	RCU_INIT_POINTER(cdm_nodes[node->nid], NULL);
+	synchronize_rcu();
+}
+
+/* ---- memory blocks -------------------------------------------------------- */
+
+static int block_online_movable(struct memory_block *mem, void *arg)
+{
+	int err;
+
+	mem->online_type = MMOP_ONLINE_MOVABLE;
+	err = device_online(&mem->dev);		/* 1: it was online before */
+	return err < 0 ? err : 0;
+}
+
+static int block_check_movable(struct memory_block *mem, void *arg)
+{
+	if (mem->state == MEM_ONLINE && mem->zone &&
+	    zone_idx(mem->zone) == ZONE_MOVABLE)
+		return 0;
+	pr_err("node %d: memory block %lu is not online in ZONE_MOVABLE\n",
+	       mem->nid, mem->dev.id + 0UL);
+	return -EADDRINUSE;
+}
+
+/*
+ * Whatever auto_online_blocks asks for is done by the time the memory is
+ * added, and its zone is ours to choose (zone_for_pfn_range()); what it left
+ * offline is brought online here.
+ */
+static int node_online_blocks(struct cdm_node *node)
+{
+	int err;
+
+	lock_device_hotplug();
+	err = walk_memory_blocks(node->start, node->size, NULL,
+				 block_online_movable);
+	if (!err)
+		err = walk_memory_blocks(node->start, node->size, NULL,
+					 block_check_movable);
+	if (!err)
+		node_enter(node, CDM_NODE_ONLINE);
+	unlock_device_hotplug();
+	return err;
+}
+
+/* ---- a driver's node ------------------------------------------------------ */
+
+static bool node_has_cpus(int nid)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		if (cpu_to_node(cpu) == nid)
+			return true;
+	return false;
+}
+
+static int check_range(const struct cdm_node_desc *desc)
+{
+	u64 block = memory_block_size_bytes();
+	u64 start = desc->start, last = start + desc->size - 1;
+	int nid = desc->nid;
+
+	if (!desc->size || last < start ||
+	    !IS_ALIGNED(start, block) || !IS_ALIGNED(desc->size, block))
+		return cdm_refuse(-EINVAL,
+				  "node %d: range %#llx+%#llx is not whole memory blocks of %#llx bytes; trim it to that",
+				  nid, start, desc->size, block);
+	if (region_intersects(start, desc->size, IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) != REGION_DISJOINT)
+		return cdm_refuse(-EBUSY,
+				  "node %d: range %#llx-%#llx holds memory that is in use already; see System RAM in /proc/iomem",
+				  nid, start, last);
+	if (region_intersects(start, desc->size,
+			      IORESOURCE_MEM | IORESOURCE_BUSY,
+			      IORES_DESC_NONE) != REGION_DISJOINT)
+		return cdm_refuse(-EBUSY,
+				  "node %d: another driver claims part of %#llx-%#llx; see /proc/iomem, and unbind that driver (dax_hmem?) first",
+				  nid, start, last);
+	if (region_intersects(start, desc->size, IORESOURCE_MEM,
+			      IORES_DESC_SOFT_RESERVED) == REGION_MIXED)
+		return cdm_refuse(-EINVAL,
+				  "node %d: range %#llx-%#llx is only partly soft reserved; see Soft Reserved in /proc/iomem",
+				  nid, start, last);
+	return 0;
+}
+
+static int check_desc(const struct cdm_node_desc *desc)
+{
+	int nid = desc->nid;
+
+	if (!desc->name || !*desc->name ||
+	    strnlen(desc->name, CDM_NAME_LEN) == CDM_NAME_LEN)
+		return cdm_refuse(-EINVAL,
+				  "node %d: a driver must name its device, in at most %d characters",
+				  nid, CDM_NAME_LEN - 1);
+	if (nid < 0 || nid >= MAX_NUMNODES || !node_possible(nid))
+		return cdm_refuse(-EINVAL,
+				  "%s: node %d is not possible on this machine; the firmware's SRAT must list it",
+				  desc->name, nid);
+	if (node_has_cpus(nid))
+		return cdm_refuse(-EINVAL,
+				  "%s: node %d has CPUs; its memory cannot be a device's",
+				  desc->name, nid);
+	if (cdm_node_of(nid))
+		return cdm_refuse(-EEXIST,
+				  "%s: node %d is managed already, for %s",
+				  desc->name, nid, cdm_node_of(nid)->name);
+	if (node_state(nid, N_MEMORY))
+		return cdm_refuse(-EBUSY,
+				  "%s: node %d has memory that another driver brought online; adopt it instead (cdmctl node adopt %d)",
+				  desc->name, nid, nid);
+	return check_range(desc);
+}
+
+/* The last steps, once the memory is there: thread and sysfs. */
+static int node_go_live(struct cdm_node *node)
+{
+	int err = cdm_kcdmd_start(node);
+
+	if (err)
+		return err;
+	err = cdm_sysfs_node_add(node);
+	if (err) {
+		cdm_kcdmd_stop(node);
+		return err;
+	}
+	cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_DONE);
+	cdm_sysfs_changed();
+	return 0;
+}
+
+/*
+ * A driver that was unloaded too early is back for its memory. NULL if there
+ * is no orphan of this range; a node or an ERR_PTR() decides the registration.
+ */
+static struct cdm_node *node_take_back(const struct cdm_node_desc *desc)
+{
+	struct cdm_node *node;
+	int err;
+
+	if (desc->nid < 0 || desc->nid >= MAX_NUMNODES || !desc->name)
+		return NULL;
+	node = cdm_node_of(desc->nid);
+	if (!node || node->state != CDM_NODE_ORPHANED ||
+	    node->start != desc->start || node->size != desc->size)
+		return NULL;
+
+	/* Its blocks were anybody's meanwhile, and it may never have lived. */
+	err = node_online_blocks(node);
+	if (!err && !node->kcdmd)
+		err = node_go_live(node);
+	if (err) {
+		node_enter(node, CDM_NODE_ORPHANED);
+		pr_err("node %d: %s cannot take its orphaned memory back (%d)\n",
+		       node->nid, desc->name, err);
+		return ERR_PTR(err);
+	}
+	/* The resource keeps the name that it got; see resname. */
+	strscpy(node->name, desc->name);
+	node->owner = desc->owner;
+	pr_info("node %d: %s took its orphaned memory back\n",
+		node->nid, node->name);
+	return node;
+}
+
+static int node_bring_online(struct cdm_node *node)
+{
+	int err;
+
+	node_enter(node, CDM_NODE_GOING_ONLINE);
+	cdm_isolate_manage(node->nid, node->mode);
+	err = add_memory_driver_managed(node->nid, node->start, node->size,
+					node->resname, MHP_NONE);
+	if (err) {
+		pr_err("node %d: cannot add memory %#llx+%#llx (%d)\n",
+		       node->nid, node->start, node->size, err);
+		goto unmanage;
+	}
+	err = node_online_blocks(node);
+	if (err) {
+		pr_err("node %d: cannot bring every block online (%d), taking the node back\n",
+		       node->nid, err);
+		goto remove;
+	}
+	err = node_go_live(node);
+	if (err) {
+		pr_err("node %d: cannot start its thread or show it in sysfs (%d)\n",
+		       node->nid, err);
+		goto remove;
+	}
+	return 0;
+
+remove:
+	node_enter(node, CDM_NODE_FAILED);
+	if (offline_and_remove_memory(node->start, node->size)) {
+		/*
+		 * Somebody's page is pinned in it already. Its resource has
+		 * our name and its zone our nid: it stays, as an orphan.
+		 */
+		node->owner = NULL;
+		node_enter(node, CDM_NODE_ORPHANED);
+		pr_err("node %d: and cannot remove it again; it stays as an orphan\n",
+		       node->nid);
+		return -EADDRINUSE;
+	}
+unmanage:
+	node_enter(node, CDM_NODE_FAILED);
+	cdm_isolate_unmanage(node->nid);
+	return err;
+}
+
+/**
+ * cdm_node_register() - bring a device's memory online as a managed node
+ * @desc: the device; copied
+ *
+ * Every attached policy is asked and may veto. On success all of the memory is
+ * online in ZONE_MOVABLE, whatever auto_online_blocks says, closed to those who
+ * do not name it, and the device may fault (cdm_device_fault()). On failure
+ * nothing is left, and the log says why.
+ *
+ * Context: may sleep, for long; no locks held, not in a memory notifier.
+ * Return: the node, the driver's until cdm_node_unregister(), or an ERR_PTR():
+ * -EINVAL for a range or node that cannot be, -EBUSY for memory in other hands,
+ * -EEXIST if the node is managed, -EPERM if a policy vetoed.
+ */
+struct cdm_node *cdm_node_register(const struct cdm_node_desc *desc)
+{
+	struct cdm_node *node;
+	int err;
+
+	mutex_lock(&cdm_node_lock);
+	node = node_take_back(desc);
+	if (node)
+		goto out;
+
+	err = check_desc(desc);
+	if (err)
+		goto fail;
+	err = -ENOMEM;
+	node = node_alloc(desc->nid, desc->start, desc->size);
+	if (!node)
+		goto fail;
+	strscpy(node->name, desc->name);
+	snprintf(node->resname, sizeof(node->resname), "System RAM (%s)",
+		 node->name);
+	node->owner = desc->owner;
+
+	node_publish(node);
+	err = cdm_call_node_prepare(node, CDM_CB_NODE_ONLINE);
+	if (err)
+		goto unpublish;
+	err = node_bring_online(node);
+	if (err) {
+		cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_CANCELLED);
+		if (node->state == CDM_NODE_ORPHANED)
+			goto fail;
+		goto unpublish;
+	}
+	pr_info("node %d: %llu MiB of %s online in ZONE_MOVABLE, %s\n",
+		node->nid, node->size >> 20, node->name,
+		cdm_mode_names[node->mode]);
+out:
+	mutex_unlock(&cdm_node_lock);
+	return node;
+
+unpublish:
+	node_unpublish(node);
+	node_free(node);
+fail:
+	mutex_unlock(&cdm_node_lock);
+	return ERR_PTR(err);
+}
+EXPORT_SYMBOL_GPL(cdm_node_register);
+
+/* Out of the registry and freed; what it had of memory is gone or stock. */
+static void node_retire(struct cdm_node *node)
+{
+	cdm_kcdmd_stop(node);
+	cdm_sysfs_node_del(node);
+	cdm_isolate_unmanage(node->nid);
+	node_enter(node, CDM_NODE_OFFLINE);
+	cdm_call_node_phase(node, CDM_CB_NODE_OFFLINE, CDM_DONE);
+	node_unpublish(node);
+	cdm_sysfs_changed();
+	node_free(node);
+}
+
+/* A driver that cannot stay: its module's exit, or init that failed, runs. */
+static bool driver_goes(struct module *owner)
+{
+#ifdef CONFIG_MODULES
+	return owner && owner->state != MODULE_STATE_LIVE;
+#else
+	return false;
+#endif
+}
+
+/* The node's memory stays. Whose is it now? */
+static void node_stay(struct cdm_node *node)
+{
+	node_settle_state(node);
+	if (!driver_goes(node->owner))
+		return;
+	node->owner = NULL;
+	node_enter(node, CDM_NODE_ORPHANED);
+	pr_warn("node %d: %s is unloaded and leaves its memory behind; load it again to take it back\n",
+		node->nid, node->name);
+}
+
+/**
+ * cdm_node_unregister() - take a node's memory offline and give it back
+ * @node: what cdm_node_register() returned; its device faults no more
+ *
+ * Every attached policy is asked and may veto. Pages in use are migrated to
+ * the CPUs' nodes; that lasts until they fit there, or until a signal. If the
+ * memory cannot leave, all of it is online again when this returns. The node is
+ * then still the driver's, to be unregistered later, unless the driver's module
+ * is on its way out: the core keeps the node as an orphan until a
+ * cdm_node_register() of the same range, and @node is not to be used any more.
+ *
+ * Context: may sleep, for long; no locks held, not in a memory notifier.
+ * Return: 0, -EPERM if a policy vetoed, -EBUSY if the memory
+ * cannot be taken offline.
+ */
+int cdm_node_unregister(struct cdm_node *node)
+{
+	int err;
+
+	mutex_lock(&cdm_node_lock);
+	if (WARN_ON_ONCE(node->adopted)) {
+		mutex_unlock(&cdm_node_lock);
+		return -EINVAL;
+	}
+
+	err = cdm_call_node_prepare(node, CDM_CB_NODE_OFFLINE);
+	if (err) {
+		node_stay(node);
+		goto out;
+	}
+	node_enter(node, CDM_NODE_DRAINING);
+	err = offline_and_remove_memory(node->start, node->size);
+	if (err) {
+		err = cdm_refuse(-EBUSY,
+				 "node %d: cannot take %s's memory offline (%d), it stays online; who uses it: grep N%d= /proc/*/numa_maps",
+				 node->nid, node->name, err, node->nid);
+		cdm_call_node_phase(node, CDM_CB_NODE_OFFLINE, CDM_CANCELLED);
+		node_stay(node);
+		goto out;
+	}
+	pr_info("node %d: memory of %s given back\n", node->nid, node->name);
+	node_retire(node);
+out:
+	mutex_unlock(&cdm_node_lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(cdm_node_unregister);
+
+/* ---- a node that somebody else brought ------------------------------------ */
+
+struct node_span {
+	int nid;
+	u64 start, end;
+};
+
+static int block_span(struct memory_block *mem, void *arg)
+{
+	struct node_span *span = arg;
+	u64 start = PFN_PHYS(section_nr_to_pfn(mem->start_section_nr));
+
+	if (mem->nid != span->nid)
+		return 0;
+	span->start = min(span->start, start);
+	span->end = max(span->end, start + memory_block_size_bytes());
+	return 0;
+}
+
+static int check_adopt(int nid, struct node_span *span)
+{
+	struct cdm_node *node;
+
+	if (nid < 0 || nid >= MAX_NUMNODES || !node_possible(nid) ||
+	    !node_online(nid))
+		return cdm_refuse(-ENODEV,
+				  "cannot adopt node %d: it does not exist; bring its memory online first (dax/kmem)",
+				  nid);
+	if (node_has_cpus(nid) || node_state(nid, N_CPU))
+		return cdm_refuse(-EINVAL,
+				  "cannot adopt node %d: it has CPUs, so its memory is the CPUs' and not a device's",
+				  nid);
+	node = cdm_node_of(nid);
+	if (node)
+		return cdm_refuse(-EEXIST,
+				  "cannot adopt node %d: it is managed already (%s %s)",
+				  nid, node->adopted ? "adopted" : "registered by",
+				  node->adopted ? "before" : node->name);
+	if (!node_state(nid, N_MEMORY))
+		return cdm_refuse(-ENODEV,
+				  "cannot adopt node %d: none of its memory is online; write online_movable to its blocks' state",
+				  nid);
+	if (node_state(nid, N_NORMAL_MEMORY))
+		return cdm_refuse(-EBUSY,
+				  "cannot adopt node %d: some of its memory is in a kernel zone; take it offline and write online_movable to its blocks' state",
+				  nid);
+
+	/* Offline blocks count: they may come online while it is managed. */
+	*span = (struct node_span) { .nid = nid, .start = U64_MAX };
+	lock_device_hotplug();
+	for_each_memory_block(span, block_span);
+	unlock_device_hotplug();
+	return span->start < span->end ? 0 : -ENODEV;
+}
+
+/**
+ * cdm_node_adopt() - manage a node that another driver brought online
+ * @nid: a node without CPUs, with all of its online memory in ZONE_MOVABLE
+ *
+ * The driver need not know. Every attached policy is asked and may veto. What
+ * others have on the node stays there; from now on it is closed. Memory that
+ * the driver adds later, beyond the node's blocks of today, is managed too, but
+ * its folios have no state (fstate.c).
+ *
+ * Context: may sleep; no locks held.
+ * Return: 0, -ENODEV, -EINVAL, -EBUSY,
+ * -EEXIST, -ENOMEM, or -EPERM if a policy vetoed.
+ */
+int cdm_node_adopt(int nid)
+{
+	struct cdm_node *node;
+	struct node_span span;
+	int err;
+
+	mutex_lock(&cdm_node_lock);
+	err = check_adopt(nid, &span);
+	if (err)
+		goto out;
+	err = -ENOMEM;
+	node = node_alloc(nid, span.start, span.end - span.start);
+	if (!node)
+		goto out;
+	node->adopted = true;
+	strscpy(node->name, "adopted");
+
+	node_publish(node);
+	err = cdm_call_node_prepare(node, CDM_CB_NODE_ONLINE);
+	if (err)
+		goto unpublish;
+	cdm_isolate_manage(nid, node->mode);
+	node_settle_state(node);
+	err = node_go_live(node);
+	if (err) {
+		pr_err("cannot adopt node %d: cannot start its thread or show it in sysfs (%d)\n",
+		       nid, err);
+		cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_CANCELLED);
+		cdm_isolate_unmanage(nid);
+		goto unpublish;
+	}
+	pr_info("node %d: adopted, %llu MiB, %s\n", nid, node->size >> 20,
+		cdm_mode_names[node->mode]);
+out:
+	mutex_unlock(&cdm_node_lock);
+	return err;
+
+unpublish:
+	node_unpublish(node);
+	node_free(node);
+	goto out;
+}
+
+/**
+ * cdm_node_release() - return an adopted node to stock behaviour
+ * @nid: an adopted node
+ *
+ * Its memory is not touched. Every attached policy is asked and may veto.
+ *
+ * Context: may sleep; no locks held.
+ * Return: 0, -ENODEV if the node is not
+ * managed, -EINVAL if a driver registered it, -EPERM if a policy
+ * vetoed.
+ */
+int cdm_node_release(int nid)
+{
+	struct cdm_node *node = NULL;
+	int err;
+
+	mutex_lock(&cdm_node_lock);
+	if (nid >= 0 && nid < MAX_NUMNODES)
+		node = cdm_node_of(nid);
+	if (!node) {
+		err = cdm_refuse(-ENODEV, "cannot release node %d: it is not managed",
+				 nid);
+		goto out;
+	}
+	if (!node->adopted) {
+		err = cdm_refuse(-EINVAL,
+				 "cannot release node %d: it was not adopted; it goes when its driver (%s) is unloaded",
+				 nid, node->name);
+		goto out;
+	}
+	err = cdm_call_node_prepare(node, CDM_CB_NODE_OFFLINE);
+	if (err)
+		goto out;
+	pr_info("node %d: released to stock behaviour\n", nid);
+	node_retire(node);
+out:
+	mutex_unlock(&cdm_node_lock);
+	return err;
+}
+
+/**
+ * cdm_node_set_mode() - say how closed a node is
+ * @node: the node
+ * @mode: from now on
+ *
+ * Context: may sleep; under cdm_node_lock, which a writer to sysfs may only try
+ * to take: a node that goes waits for the writers of its attributes.
+ * Return: 0 or -EINVAL.
+ */
+int cdm_node_set_mode(struct cdm_node *node, enum cdm_node_mode mode)
+{
+	lockdep_assert_held(&cdm_node_lock);
+	if ((unsigned int)mode >= CDM_NR_MODES)
+		return -EINVAL;
+	if (node->mode == mode)
+		return 0;
+	WRITE_ONCE(node->mode, mode);
+	cdm_isolate_manage(node->nid, mode);
+	pr_info("node %d: %s\n", node->nid, cdm_mode_names[mode]);
+	return 0;
+}
+
+/* ---- others' hotplug ------------------------------------------------------ */
+
+/*
+ * Blocks come and go through /sys/devices/system/memory or the driver of an
+ * adopted node. Only the last to go and the first to come change a node, and
+ * only between ONLINE and OFFLINE: in every other state one of the functions
+ * above is at work and sets the state itself. Nothing is refused here: a
+ * refusal would not tell a policy's veto from a rollback.
+ *
+ * Context: device_hotplug_lock and mem_hotplug_lock held, so no mutex of ours.
+ */
+static int cdm_memory_notify(struct notifier_block *nb, unsigned long action,
+			     void *arg)
+{
+	struct memory_notify *change = arg;
+	int nid = change->status_change_nid;
+	struct cdm_node *node;
+
+	if (action != MEM_ONLINE && action != MEM_OFFLINE)
+		return NOTIFY_DONE;
+	if (nid == NUMA_NO_NODE)
+		return NOTIFY_DONE;
+
+	rcu_read_lock();
+	node = cdm_node_of(nid);
+	if (node && action == MEM_OFFLINE)
+		cmpxchg(&node->state, CDM_NODE_ONLINE, CDM_NODE_OFFLINE);
+	else if (node)
+		cmpxchg(&node->state, CDM_NODE_OFFLINE, CDM_NODE_ONLINE);
+	rcu_read_unlock();
+	return NOTIFY_OK;
+}
+
+static int __init cdm_node_init(void)
+{
+	return hotplug_memory_notifier(cdm_memory_notify, DEFAULT_CALLBACK_PRI);
+}
+subsys_initcall(cdm_node_init);

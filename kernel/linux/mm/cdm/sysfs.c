@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /sys/kernel/mm/cdm: what there is, who owns it, and an operator's switches.
+ *
+ * Documented in Documentation/ABI/testing/sysfs-kernel-mm-cdm. A reader never
+ * takes cdm_node_lock: a node's files are removed under it, and removal waits
+ * for readers. The one writer that needs it (a node's mode) tries and restarts.
+ */
+#define pr_fmt(fmt) "cdm: " fmt
+
+#include <linux/ctype.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/init.h>
+#include <linux/mm.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "internal.h"
+
+static struct kobject *cdm_kobj, *cdm_nodes_kobj;
+static struct kset *cdm_policies_kset;
+
+/* Counts attaches and everything else that changes the table. */
+static atomic64_t cdm_enable_seq;
+static atomic64_t cdm_policy_ids;
+
+u64 cdm_sysfs_policy_id(void)
+{
+	return atomic64_inc_return(&cdm_policy_ids);
+}
+
+void cdm_sysfs_changed(void)
+{
+	atomic64_inc(&cdm_enable_seq);
+	if (cdm_kobj)
+		sysfs_notify(cdm_kobj, NULL, "enable_seq");
+}
+
+/* ---- the top --------------------------------------------------------------- */
+
+#define CDM_ATTR_RO(_name) \
+	static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
+#define CDM_ATTR_RW(_name) \
+	static struct kobj_attribute _name##_attr = __ATTR_RW(_name)
+#define CDM_ATTR_WO(_name) \
+	static struct kobj_attribute _name##_attr = __ATTR_WO(_name)
+
+static ssize_t version_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "1\n");
+}
+CDM_ATTR_RO(version);
+
+static ssize_t enable_seq_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n", atomic64_read(&cdm_enable_seq));
+}
+CDM_ATTR_RO(enable_seq);
+
+static ssize_t last_error_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
+{
+	return cdm_last_error(buf, PAGE_SIZE);
+}
+CDM_ATTR_RO(last_error);
+
+static ssize_t exits_show(struct kobject *kobj, struct kobj_attribute *attr,
+			  char *buf)
+{
+	return cdm_exits_show(buf);
+}
+CDM_ATTR_RO(exits);
+
+static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%d\n", !READ_ONCE(cdm_ext_off));
+}
+
+static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	bool on;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (kstrtobool(buf, &on))
+		return cdm_refuse(-EINVAL, "enabled: want 0 or 1");
+	scoped_guard(mutex, &cdm_mutex)
+		WRITE_ONCE(cdm_ext_off, !on);
+	if (!on)
+		cdm_eject_all(CDM_EXIT_DISABLED, "cdm_ext was switched off through sysfs");
+	return count;
+}
+CDM_ATTR_RW(enabled);
+
+static ssize_t cdm_nid_store(const char *what, const char *buf, size_t count,
+			     int (*fn)(int nid))
+{
+	int nid, ret;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (kstrtoint(buf, 0, &nid))
+		return cdm_refuse(-EINVAL, "%s: want the number of a node", what);
+	ret = fn(nid);
+	return ret ?: count;
+}
+
+static ssize_t adopt_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	return cdm_nid_store("adopt", buf, count, cdm_node_adopt);
+}
+CDM_ATTR_WO(adopt);
+
+static ssize_t release_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	return cdm_nid_store("release", buf, count, cdm_node_release);
+}
+CDM_ATTR_WO(release);
+
+static struct attribute *cdm_attrs[] = {
+	&version_attr.attr,
+	&enabled_attr.attr,
+	&enable_seq_attr.attr,
+	&last_error_attr.attr,
+	&exits_attr.attr,
+	&adopt_attr.attr,
+	&release_attr.attr,
+	NULL,
+};
+ATTRIBUTE_GROUPS(cdm);
+
+/* ---- nodes/N --------------------------------------------------------------- */
+
+/* The node that a kobject named N stands for; under RCU. */
+static struct cdm_node *cdm_kobj_node(struct kobject *kobj)
+{
+	int nid;
+
+	if (kstrtoint(kobject_name(kobj), 10, &nid) || nid < 0 ||
+	    nid >= MAX_NUMNODES)
+		return NULL;
+	return cdm_node_of(nid);
+}
+
+#define CDM_NODE_ATTR(_name, _fmt, _value)				\
+static ssize_t node_##_name##_show(struct kobject *kobj,		\
+				   struct kobj_attribute *attr, char *buf) \
+{									\
+	struct cdm_node *node;						\
+									\
+	guard(rcu)();							\
+	node = cdm_kobj_node(kobj);					\
+	return node ? sysfs_emit(buf, _fmt "\n", _value) : -ENODEV;	\
+}									\
+static struct kobj_attribute node_##_name##_attr =			\
+	__ATTR(_name, 0444, node_##_name##_show, NULL)
+
+CDM_NODE_ATTR(state, "%s", cdm_node_state_names[READ_ONCE(node->state)]);
+CDM_NODE_ATTR(driver, "%s", node->name);
+CDM_NODE_ATTR(adopted, "%d", node->adopted);
+CDM_NODE_ATTR(start, "%#llx", node->start);
+CDM_NODE_ATTR(size, "%llu", node->size);
+
+static ssize_t node_mode_show(struct kobject *kobj, struct kobj_attribute *attr,
+			      char *buf)
+{
+	struct cdm_node *node;
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	return node ? sysfs_emit(buf, "%s\n", cdm_mode_names[READ_ONCE(node->mode)]) :
+		      -ENODEV;
+}
+
+static ssize_t node_mode_store(struct kobject *kobj, struct kobj_attribute *attr,
+			       const char *buf, size_t count)
+{
+	struct cdm_node *node;
+	int mode, ret;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	mode = sysfs_match_string(cdm_mode_names, buf);
+	if (mode < 0)
+		return cdm_refuse(-EINVAL, "mode: want closed, last-resort or open");
+	if (!mutex_trylock(&cdm_node_lock)) {
+		msleep(20);
+		return restart_syscall();
+	}
+	node = cdm_kobj_node(kobj);
+	ret = node ? cdm_node_set_mode(node, mode) : -ENODEV;
+	mutex_unlock(&cdm_node_lock);
+	return ret ?: count;
+}
+
+static struct kobj_attribute node_mode_attr =
+	__ATTR(mode, 0644, node_mode_show, node_mode_store);
+
+static ssize_t node_owners_show(struct kobject *kobj,
+				struct kobj_attribute *attr, char *buf)
+{
+	const struct cdm_table *t;
+	struct cdm_node *node;
+	ssize_t len = 0;
+	u32 cb;
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	if (!node)
+		return -ENODEV;
+	t = rcu_dereference(cdm_table);
+	for (cb = 0; t && cb < CDM_NR_OWNED; cb++) {
+		const struct cdm_policy *p = t->owner[cb][node->nid];
+
+		if (p)
+			len += sysfs_emit_at(buf, len, "%s %llu %s\n",
+					     cdm_cb_names[cb], p->id, p->name);
+	}
+	return len;
+}
+
+static struct kobj_attribute node_owners_attr =
+	__ATTR(owners, 0444, node_owners_show, NULL);
+
+static ssize_t node_stats_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
+{
+	struct cdm_node *node;
+	ssize_t len = 0;
+	int i;
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	if (!node)
+		return -ENODEV;
+	for (i = 0; i < CDM_NR_NODE_STATS; i++)
+		len += sysfs_emit_at(buf, len, "%s %llu\n",
+				     cdm_node_stat_names[i],
+				     cdm_node_stat(node, i));
+	return len;
+}
+
+static struct kobj_attribute node_stats_attr =
+	__ATTR(stats, 0444, node_stats_show, NULL);
+
+static struct attribute *cdm_node_attrs[] = {
+	&node_state_attr.attr,
+	&node_mode_attr.attr,
+	&node_driver_attr.attr,
+	&node_adopted_attr.attr,
+	&node_start_attr.attr,
+	&node_size_attr.attr,
+	&node_owners_attr.attr,
+	&node_stats_attr.attr,
+	NULL,
+};
+
+static const struct attribute_group cdm_node_group = {
+	.attrs = cdm_node_attrs,
+};
+
+int cdm_sysfs_node_add(struct cdm_node *node)
+{
+	char name[12];
+	int ret;
+
+	snprintf(name, sizeof(name), "%d", node->nid);
+	node->kobj = kobject_create_and_add(name, cdm_nodes_kobj);
+	if (!node->kobj)
+		return -ENOMEM;
+	ret = sysfs_create_group(node->kobj, &cdm_node_group);
+	if (ret) {
+		kobject_put(node->kobj);
+		node->kobj = NULL;
+		return ret;
+	}
+	cdm_sysfs_changed();
+	return 0;
+}
+
+void cdm_sysfs_node_del(struct cdm_node *node)
+{
+	if (!node->kobj)
+		return;
+	sysfs_remove_group(node->kobj, &cdm_node_group);
+	kobject_put(node->kobj);
+	node->kobj = NULL;
+	cdm_sysfs_changed();
+}
+
+/* ---- policies/ID ----------------------------------------------------------- */
+
+#define to_policy(_kobj)	container_of(_kobj, struct cdm_policy, kobj)
+
+#define CDM_POLICY_ATTR(_name, _fmt, _value)				\
+static ssize_t policy_##_name##_show(struct kobject *kobj,		\
+				     struct kobj_attribute *attr, char *buf) \
+{									\
+	struct cdm_policy *p = to_policy(kobj);				\
+									\
+	return sysfs_emit(buf, _fmt "\n", _value);			\
+}									\
+static struct kobj_attribute policy_##_name##_attr =			\
+	__ATTR(_name, 0444, policy_##_name##_show, NULL)
+
+CDM_POLICY_ATTR(name, "%s", p->name);
+CDM_POLICY_ATTR(state, "%s", cdm_policy_state_names[READ_ONCE(p->state)]);
+CDM_POLICY_ATTR(tick_ms, "%u", p->tick_ms);
+
+static ssize_t policy_node_show(struct kobject *kobj,
+				struct kobj_attribute *attr, char *buf)
+{
+	struct cdm_policy *p = to_policy(kobj);
+
+	if (p->node == CDM_NODE_ALL)
+		return sysfs_emit(buf, "all\n");
+	return sysfs_emit(buf, "%d\n", p->node);
+}
+
+static struct kobj_attribute policy_node_attr =
+	__ATTR(node, 0444, policy_node_show, NULL);
+
+static ssize_t policy_link_id_show(struct kobject *kobj,
+				   struct kobj_attribute *attr, char *buf)
+{
+	struct cdm_policy *p = to_policy(kobj);
+
+	/* The link exists as long as it stands here. */
+	guard(mutex)(&cdm_mutex);
+	return sysfs_emit(buf, "%u\n", p->link ? p->link->id : 0);
+}
+
+static struct kobj_attribute policy_link_id_attr =
+	__ATTR(link_id, 0444, policy_link_id_show, NULL);
+
+static ssize_t policy_stats_show(struct kobject *kobj,
+				 struct kobj_attribute *attr, char *buf)
+{
+	struct cdm_policy *p = to_policy(kobj);
+	ssize_t len = 0;
+	u32 cb;
+
+	for (cb = 0; cb < CDM_NR_CB; cb++)
+		len += sysfs_emit_at(buf, len, "calls_%s %llu\n",
+				     cdm_cb_names[cb],
+				     cdm_policy_stat(p, CDM_PSTAT_CALLS + cb));
+	len += sysfs_emit_at(buf, len, "default %llu\n",
+			     cdm_policy_stat(p, CDM_PSTAT_DEFAULT));
+	len += sysfs_emit_at(buf, len, "used %llu\n",
+			     cdm_policy_stat(p, CDM_PSTAT_USED));
+	len += sysfs_emit_at(buf, len, "full %llu\n",
+			     cdm_policy_stat(p, CDM_PSTAT_FULL));
+	len += sysfs_emit_at(buf, len, "overridden %llu\n",
+			     cdm_policy_stat(p, CDM_PSTAT_OVERRIDDEN));
+	len += sysfs_emit_at(buf, len, "bad %llu\n",
+			     cdm_policy_stat(p, CDM_PSTAT_BAD));
+	return len;
+}
+
+static struct kobj_attribute policy_stats_attr =
+	__ATTR(stats, 0444, policy_stats_show, NULL);
+
+static struct attribute *cdm_policy_attrs[] = {
+	&policy_name_attr.attr,
+	&policy_node_attr.attr,
+	&policy_state_attr.attr,
+	&policy_link_id_attr.attr,
+	&policy_tick_ms_attr.attr,
+	&policy_stats_attr.attr,
+	NULL,
+};
+ATTRIBUTE_GROUPS(cdm_policy);
+
+static void cdm_policy_release(struct kobject *kobj)
+{
+	struct cdm_policy *p = to_policy(kobj);
+
+	if (p->place_prog)
+		bpf_prog_put(p->place_prog);
+	free_percpu(p->stats);
+	kfree(p);
+}
+
+static const struct kobj_type cdm_policy_ktype = {
+	.release	= cdm_policy_release,
+	.sysfs_ops	= &kobj_sysfs_ops,
+	.default_groups	= cdm_policy_groups,
+};
+
+/* Whatever it returns, the policy's memory is the kobject's from here on. */
+int cdm_sysfs_policy_add(struct cdm_policy *p)
+{
+	p->kobj.kset = cdm_policies_kset;
+	return kobject_init_and_add(&p->kobj, &cdm_policy_ktype, NULL, "%llu",
+				    p->id);
+}
+
+void cdm_sysfs_policy_del(struct cdm_policy *p)
+{
+	kobject_del(&p->kobj);
+}
+
+/* ---- debugfs: what policies say of themselves ------------------------------- */
+
+#define CDM_DUMP_SIZE	32768
+
+static int cdm_dump_show(struct seq_file *m, void *v)
+{
+	const struct cdm_table *t;
+	struct seq_buf s;
+	char *buf;
+	int i, idx;
+
+	buf = kvmalloc(CDM_DUMP_SIZE, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+
+	idx = srcu_read_lock(&cdm_srcu);
+	t = srcu_dereference(cdm_table, &cdm_srcu);
+	for (i = 0; t && i < t->nr; i++) {
+		seq_buf_init(&s, buf, CDM_DUMP_SIZE);
+		cdm_policy_dump(t->policies[i], &s);
+		seq_write(m, buf, seq_buf_used(&s));
+	}
+	srcu_read_unlock(&cdm_srcu, idx);
+	kvfree(buf);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(cdm_dump);
+
+static int __init cdm_sysfs_init(void)
+{
+	int ret;
+
+	cdm_kobj = kobject_create_and_add("cdm", mm_kobj);
+	if (!cdm_kobj)
+		return -ENOMEM;
+	ret = sysfs_create_groups(cdm_kobj, cdm_groups);
+	if (ret)
+		return ret;
+	cdm_nodes_kobj = kobject_create_and_add("nodes", cdm_kobj);
+	cdm_policies_kset = kset_create_and_add("policies", NULL, cdm_kobj);
+	if (!cdm_nodes_kobj || !cdm_policies_kset)
+		return -ENOMEM;
+	debugfs_create_file("dump", 0400, debugfs_create_dir("cdm", NULL), NULL,
+			    &cdm_dump_fops);
+	return 0;
+}
+subsys_initcall_sync(cdm_sysfs_init);

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Completion of cdmctl for bash: source this, or put it where bash-completion
+# looks. The words are cdmctl's own; a test compares them with its help.
+
+_cdmctl()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local noun="" verb="" w words=""
+
+	COMPREPLY=()
+	for w in "${COMP_WORDS[@]:1:COMP_CWORD - 1}"; do
+		case $w in
+		-*)	;;
+		*)	if [ -z "$noun" ]; then
+				noun=$w
+			elif [ -z "$verb" ]; then
+				verb=$w
+			fi ;;
+		esac
+	done
+
+	case $prev in
+	--node|-n)
+		words="all $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
+	--pattern|-P)
+		words="sequential strided uniform zipf" ;;
+	*)
+		case "$noun $verb" in
+		" ")		words="node policy sim version --json --verbose --help" ;;
+		"node ")	words="list adopt release mode" ;;
+		"policy ")	words="load swap unload list show" ;;
+		"sim ")		words="list run" ;;
+		"node list")	words="--all" ;;
+		"node mode")	words="closed last-resort open $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
+		"node release")	words=$(ls /sys/kernel/mm/cdm/nodes 2>/dev/null) ;;
+		"policy load")	words="--node --set --pin --wait --dry-run" ;;
+		"policy swap")	words="--node --set --maps --keep-maps --dry-run" ;;
+		"sim run")	words="--device --pattern --size --count --stride --write --seed --zipf-skew --repeat --cpu-first-touch --thp --no-thp --shared --hold" ;;
+		esac
+		case "$noun $verb" in
+		"policy swap"|"policy unload"|"policy show")
+			words+=" $(ls /sys/fs/bpf/cdm 2>/dev/null)" ;;
+		esac
+		case "$noun $verb" in
+		"policy load"|"policy swap")
+			[[ $cur == -* ]] || mapfile -t COMPREPLY < <(compgen -f -X '!*.bpf.o' -- "$cur"; compgen -d -- "$cur") ;;
+		esac ;;
+	esac
+	mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+complete -o filenames -F _cdmctl cdmctl

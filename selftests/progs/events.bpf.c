@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tests' policy: it counts every event and answers what it is told to.
+ *
+ * Answers are given raw, so that a test can give bad ones. What a callback has
+ * seen is kept in global variables, which attach -d prints.
+ */
+#include <cdm/counts.bpf.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Raw answers, to a CPU's and a device's fault. */
+const volatile __u64 cpu_answer;
+const volatile __u64 dev_answer;
+
+/* Only faults of this process are answered and counted below; 0: all. */
+__u32 target;
+
+/* Non-zero: what node_online and node_offline answer at CDM_PREPARE. */
+const volatile __s32 veto_online;
+const volatile __s32 veto_offline;
+
+/* enum cdm_cb + 1 of the callback that gives up with CDM_ERROR(), 0: none. */
+const volatile __u32 error_in;
+
+__u64 n_place, n_placed, n_placed_pages, n_tick, n_init, n_exit, n_dump;
+__u64 n_online[4], n_offline[4];	/* by enum cdm_node_phase */
+
+/* By enum cdm_alloc_kind and order, of faults that were answered. */
+__u64 n_kind[4];
+__u64 n_order[16];
+
+/* What the last event of its kind looked like. */
+__s32 last_dev, last_cpu, last_node, last_init_node;
+__u32 last_tgid, last_exit_kind;
+__u64 last_cgroup, last_addr, last_start, last_end, last_seq, last_vm_flags;
+__u64 last_total, last_free, last_replaces;
+__s64 last_exit_code;
+
+/* What the kfuncs said in the last place: pages, and errnos as they came. */
+__s64 node_total, node_free, node_mode, memcg_pages, bad_node, bad_item;
+__s64 bad_cgroup;
+const volatile __s32 ask_nid = 1;
+
+/* Of the last folio that was placed. */
+struct cdm_folio_info placed_info;
+__s64 placed_ret, bad_pfn;
+__u64 n_info_same;	/* folio_info agreed with the context */
+
+#define ADD(var, n)	__sync_fetch_and_add(&(var), (n))
+#define GIVE_UP(ctx, cb)						\
+do {									\
+	if (error_in == (cb) + 1)					\
+		CDM_ERROR(ctx, 1000 + (cb), "told to give up in %d",	\
+			  (__u64)(cb));					\
+} while (0)
+
+__u64 CDM_CALLBACK(place, ev_place, const struct cdm_place_ctx *c)
+{
+	/* Read once: what the verifier has seen bounded must be what indexes. */
+	__u32 kind = c->kind & 3, order = c->order & 15;
+
+	barrier_var(kind);
+	barrier_var(order);
+	if (target && c->tgid != target)
+		return 0;
+
+	ADD(n_place, 1);
+	ADD(n_kind[kind & 3], 1);
+	ADD(n_order[order & 15], 1);
+	last_dev = c->dev_nid;
+	last_cpu = c->cpu_nid;
+	last_tgid = c->tgid;
+	last_cgroup = c->cgroup_id;
+	last_addr = c->addr;
+	last_start = c->vm_start;
+	last_end = c->vm_end;
+	last_vm_flags = c->vm_flags;
+
+	node_total = cdm_bpf_node_stat(&c->common, ask_nid, CDM_ITEM_TOTAL);
+	node_free = cdm_bpf_node_stat(&c->common, ask_nid, CDM_ITEM_FREE);
+	node_mode = cdm_bpf_node_stat(&c->common, ask_nid, CDM_ITEM_MODE);
+	bad_node = cdm_bpf_node_stat(&c->common, 4095, CDM_ITEM_TOTAL);
+	bad_item = cdm_bpf_node_stat(&c->common, ask_nid, 4095);
+	memcg_pages = cdm_bpf_memcg_usage(&c->common, c->cgroup_id, ask_nid);
+	bad_cgroup = cdm_bpf_memcg_usage(&c->common, ~0ULL, ask_nid);
+
+	GIVE_UP(c, CDM_CB_PLACE);
+	return cdm_count(c->dev_nid >= 0 ? dev_answer : cpu_answer);
+}
+
+void CDM_CALLBACK(placed, ev_placed, const struct cdm_placed_ctx *c)
+{
+	struct cdm_folio_info info = {};
+
+	ADD(n_placed, 1);
+	ADD(n_placed_pages, 1ULL << (c->order & 31));
+	last_node = c->nid;
+	last_seq = c->seq;
+	placed_ret = cdm_bpf_folio_info(&c->common, c->pfn, &info, sizeof(info));
+	bad_pfn = cdm_bpf_folio_info(&c->common, ~0ULL, &info, sizeof(info));
+	if (cdm_bpf_folio_info(&c->common, c->pfn, &info, sizeof(info)) == 0 &&
+	    info.pfn == c->pfn && info.nid == c->nid && info.order == c->order)
+		ADD(n_info_same, 1);
+	placed_info = info;
+	GIVE_UP(c, CDM_CB_PLACED);
+}
+
+__s32 CDM_CALLBACK_S(node_online, ev_online, const struct cdm_node_ctx *c)
+{
+	__u32 phase = c->phase;
+
+	barrier_var(phase);
+	ADD(n_online[phase & 3], 1);
+	GIVE_UP(c, CDM_CB_NODE_ONLINE);
+	return c->phase == CDM_PREPARE ? veto_online : 0;
+}
+
+__s32 CDM_CALLBACK_S(node_offline, ev_offline, const struct cdm_node_ctx *c)
+{
+	__u32 phase = c->phase;
+
+	barrier_var(phase);
+	ADD(n_offline[phase & 3], 1);
+	GIVE_UP(c, CDM_CB_NODE_OFFLINE);
+	return c->phase == CDM_PREPARE ? veto_offline : 0;
+}
+
+void CDM_CALLBACK_S(tick, ev_tick, const struct cdm_tick_ctx *c)
+{
+	ADD(n_tick, 1);
+	last_total = c->nr_total;
+	last_free = c->nr_free;
+	GIVE_UP(c, CDM_CB_TICK);
+}
+
+__s32 CDM_CALLBACK_S(init, ev_init, const struct cdm_init_ctx *c)
+{
+	ADD(n_init, 1);
+	last_init_node = c->node;
+	last_replaces = c->replaces;
+	GIVE_UP(c, CDM_CB_INIT);
+	return 0;
+}
+
+void CDM_CALLBACK_S(exit, ev_exit, const struct cdm_exit_info *info)
+{
+	ADD(n_exit, 1);
+	last_exit_kind = info->kind;
+	last_exit_code = info->code;
+}
+
+void CDM_CALLBACK(dump, ev_dump, const struct cdm_dump_ctx *c)
+{
+	ADD(n_dump, 1);
+	CDM_DUMP(c, "events: %d placed, %s\n", n_placed, "and that is all");
+	CDM_DUMP(c, "end\n");
+}
+
+CDM_OPS_DEFINE(events_ops,
+	.place		= (void *)ev_place,
+	.placed		= (void *)ev_placed,
+	.node_online	= (void *)ev_online,
+	.node_offline	= (void *)ev_offline,
+	.tick		= (void *)ev_tick,
+	.init		= (void *)ev_init,
+	.exit		= (void *)ev_exit,
+	.dump		= (void *)ev_dump,
+	.node		= CDM_NODE_ALL,
+	.tick_ms	= 100,
+	.exit_dump_len	= 4096,
+	.name		= "events");
