@@ -322,7 +322,8 @@ load_hugetlb_pool()
 	squeeze 128
 	nr=$(($(</proc/sys/vm/nr_hugepages) + 30))
 	echo $nr >/proc/sys/vm/nr_hugepages
-	check_eq "$(</proc/sys/vm/nr_hugepages)" $nr "huge pages"
+	# What is left of node 0 is in pieces: a few of the 30 may not be had.
+	check_ge "$(</proc/sys/vm/nr_hugepages)" $((nr - 10)) "huge pages"
 	# More than there is: the last ones take minutes, unless a signal ends it.
 	timeout -s INT 6 bash -c "echo $((nr + 300)) >/proc/sys/vm/nr_hugepages"
 	:
