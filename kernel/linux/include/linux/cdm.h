@@ -12,6 +12,7 @@
 #define _LINUX_CDM_H
 
 #include <linux/bits.h>
+#include <linux/cdm_move.h>
 #include <linux/types.h>
 #include <linux/numa.h>
 

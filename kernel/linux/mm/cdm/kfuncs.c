@@ -279,6 +279,8 @@ BTF_KFUNCS_END(cdm_kfunc_ids)
 
 /* The rights of each kfunc, in the order of the ids below: bits of enum cdm_cb. */
 #define CDM_EVERYWHERE	(BIT(CDM_NR_CB) - 1)
+/* ... and of programs of type BPF_PROG_TYPE_SYSCALL, which user space runs. */
+#define CDM_SYSCALL	BIT(31)
 
 BTF_ID_LIST(cdm_kfunc_list)
 BTF_ID(func, cdm_bpf_node_stat)
@@ -302,22 +304,27 @@ static const u32 cdm_kfunc_rights[] = {
  */
 static int cdm_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 {
-	u32 cb = prog->expected_attach_type;
+	u32 cb = prog->expected_attach_type, right;
 	int i;
 
 	if (!btf_id_set8_contains(&cdm_kfunc_ids, kfunc_id))
 		return 0;
-	if (prog->type != BPF_PROG_TYPE_STRUCT_OPS ||
-	    prog->aux->attach_btf_id != cdm_ops_btf_id || cb >= CDM_NR_CB)
+	if (prog->type == BPF_PROG_TYPE_SYSCALL)
+		right = CDM_SYSCALL;
+	else if (prog->type == BPF_PROG_TYPE_STRUCT_OPS &&
+		 prog->aux->attach_btf_id == cdm_ops_btf_id && cb < CDM_NR_CB)
+		right = BIT(cb);
+	else
 		return -EACCES;
 
 	for (i = 0; i < ARRAY_SIZE(cdm_kfunc_rights); i++) {
 		if (cdm_kfunc_list[i] != kfunc_id)
 			continue;
-		if (cdm_kfunc_rights[i] & BIT(cb))
+		if (cdm_kfunc_rights[i] & right)
 			return 0;
-		return cdm_refuse(-EACCES, "callback %s may not call this kfunc: see the table in Documentation/mm/cdm_ext.rst",
-				  cdm_cb_names[cb]);
+		return cdm_refuse(-EACCES, "%s %s may not call this kfunc: see the table in Documentation/mm/cdm_ext.rst",
+				  right == CDM_SYSCALL ? "a program of type" : "callback",
+				  right == CDM_SYSCALL ? "syscall" : cdm_cb_names[cb]);
 	}
 	return -EACCES;
 }
@@ -330,5 +337,6 @@ static const struct btf_kfunc_id_set cdm_kfunc_set = {
 
 int __init cdm_kfuncs_init(void)
 {
-	return register_btf_kfunc_id_set(BPF_PROG_TYPE_STRUCT_OPS, &cdm_kfunc_set);
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_STRUCT_OPS, &cdm_kfunc_set) ?:
+	       register_btf_kfunc_id_set(BPF_PROG_TYPE_SYSCALL, &cdm_kfunc_set);
 }

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Moving pages between nodes, for drivers and policies.
+ *
+ * Both ask mm/cdm/migrate.c to move pages, by address or by page frame, and are
+ * told about every page what became of it.
+ */
+#ifndef _LINUX_CDM_MOVE_H
+#define _LINUX_CDM_MOVE_H
+
+#include <linux/bits.h>
+#include <linux/types.h>
+
+struct mm_struct;
+
+/**
+ * enum cdm_move_status - what became of a page that was to move
+ * @CDM_MOVE_MOVED: it is on the target node now
+ * @CDM_MOVE_ALREADY: it was there before
+ * @CDM_MOVE_BUSY: somebody is using it: locked, isolated, under writeback, or
+ *	referenced for a moment. Asking again may help
+ * @CDM_MOVE_PINNED: it is pinned for DMA, so asking again will not help
+ * @CDM_MOVE_NOT_MAPPED: there is no page: nothing is mapped at the address, or
+ *	the zero page is; what was there is swapped out; the frame is free, not
+ *	online, or not memory
+ * @CDM_MOVE_UNMOVABLE: it is no user page (the kernel's, reserved, a device's,
+ *	VM_IO or VM_PFNMAP), or its file system cannot move it
+ * @CDM_MOVE_FULL: the target has no room for it
+ * @CDM_MOVE_POISONED: its memory is broken
+ * @CDM_MOVE_NOT_PERMITTED: a cpuset, a mempolicy or a policy is against it; or
+ *	it is shared, and only what one process maps was to move
+ * @CDM_MOVE_LIMITED: not tried, the node's limit of pages per second is reached
+ * @CDM_MOVE_UNTRIED: not tried, the call ended early and returned an error
+ * @CDM_NR_MOVE_STATUS: how many there are
+ *
+ * A page that is not moved stays what it was and where it was.
+ */
+enum cdm_move_status {
+	CDM_MOVE_MOVED,
+	CDM_MOVE_ALREADY,
+	CDM_MOVE_BUSY,
+	CDM_MOVE_PINNED,
+	CDM_MOVE_NOT_MAPPED,
+	CDM_MOVE_UNMOVABLE,
+	CDM_MOVE_FULL,
+	CDM_MOVE_POISONED,
+	CDM_MOVE_NOT_PERMITTED,
+	CDM_MOVE_LIMITED,
+	CDM_MOVE_UNTRIED,
+	CDM_NR_MOVE_STATUS,
+};
+
+/* Move pages that more than one process maps, too. */
+#define CDM_MOVE_SHARED		BIT(0)
+/* Do not look at the cpusets and mempolicies of those who map the pages. */
+#define CDM_MOVE_ANY_POLICY	BIT(1)
+/* Split large folios, so that no page moves that was not named. */
+#define CDM_MOVE_SPLIT		BIT(2)
+/* Wait for no lock and no writeback. */
+#define CDM_MOVE_ASYNC		BIT(3)
+#define CDM_MOVE_FLAGS		(CDM_MOVE_SHARED | CDM_MOVE_ANY_POLICY | \
+				 CDM_MOVE_SPLIT | CDM_MOVE_ASYNC)
+
+/**
+ * struct cdm_move_req - a policy's wish to move pages, and what came of it
+ * @start: first byte of the range, a multiple of the page size
+ * @end: first byte after it, likewise
+ * @mm_cookie: address space, as contexts name it; 0: go by @tgid alone
+ * @tgid: process that owns it: in the initial pid namespace from a callback, in
+ *	the caller's from a syscall program
+ * @nid: node to move to
+ * @flags: CDM_MOVE_*
+ * @__pad: must be 0
+ * @nr: filled: pages by enum cdm_move_status
+ *
+ * Of a move by page frames only @nid and @flags are read, the rest must be 0.
+ */
+struct cdm_move_req {
+	__u64 start;
+	__u64 end;
+	__u64 mm_cookie;
+	__u32 tgid;
+	__s32 nid;
+	__u32 flags;
+	__u32 __pad;
+	__u64 nr[CDM_NR_MOVE_STATUS];
+};
+
+/**
+ * struct cdm_move_pfn - one page of a move by page frame
+ * @pfn: any page frame; the folio that holds it moves as a whole
+ * @status: filled: enum cdm_move_status
+ * @__pad: reserved
+ */
+struct cdm_move_pfn {
+	__u64 pfn;
+	__u32 status;
+	__u32 __pad;
+};
+
+/**
+ * struct cdm_move - a driver's wish to move pages, and what came of it
+ * @nid: node to move to
+ * @flags: CDM_MOVE_*
+ * @nr: filled: pages by enum cdm_move_status
+ * @status: NULL, or filled: enum cdm_move_status of each page asked for
+ */
+struct cdm_move {
+	int nid;
+	unsigned int flags;
+	unsigned long nr[CDM_NR_MOVE_STATUS];
+	u8 *status;
+};
+
+#ifdef CONFIG_CDM_EXT
+int cdm_move_range(struct mm_struct *mm, unsigned long start,
+		   unsigned long end, struct cdm_move *mv);
+int cdm_move_pfns(const unsigned long *pfns, unsigned long nr,
+		  struct cdm_move *mv);
+#endif
+
+#endif /* _LINUX_CDM_MOVE_H */
