@@ -301,6 +301,10 @@ struct cdm_dump_ctx {
  * @CDM_ITEM_MODE: 0 closed, 1 last-resort, 2 open; managed nodes only
  * @CDM_ITEM_STATE: enum cdm_node_state; managed nodes only
  * @CDM_ITEM_SEQ: population sequence; managed nodes only
+ * @CDM_ITEM_MOVE_RATE: limit of moves in pages per second, 0 if there is none;
+ *	managed nodes only
+ * @CDM_ITEM_MOVE_TOKENS: pages that may move now, may be negative; the largest
+ *	number there is without a limit; managed nodes only
  */
 enum cdm_node_item {
 	CDM_ITEM_TOTAL,
@@ -308,6 +312,8 @@ enum cdm_node_item {
 	CDM_ITEM_MODE,
 	CDM_ITEM_STATE,
 	CDM_ITEM_SEQ,
+	CDM_ITEM_MOVE_RATE,
+	CDM_ITEM_MOVE_TOKENS,
 };
 
 #define CDM_FOLIO_ANON		BIT(0)

@@ -99,6 +99,22 @@ struct cdm_folio_state {
 #define CDM_FSTATE_CAME_BY_MOVE	0x8000
 static_assert(MAX_NUMNODES < CDM_FSTATE_CAME_BY_MOVE);
 
+/**
+ * struct cdm_limit - how many pages may move to or from a node (migrate.c)
+ * @lock: for the rest
+ * @rate: pages per second, 0 for no limit
+ * @burst: the most that @tokens can be
+ * @tokens: pages that may move now
+ * @stamp: ktime_get_ns() up to which @tokens is right
+ */
+struct cdm_limit {
+	spinlock_t lock;
+	u64 rate;
+	s64 burst;
+	s64 tokens;
+	u64 stamp;
+};
+
 /* A folio that left this node for one that is not managed (fstate.c). */
 struct cdm_departed;
 
@@ -117,6 +133,7 @@ struct cdm_node {
 	struct cdm_folio_state *fstate;	/* [nr_pfns], vmalloc */
 	struct cdm_departed *departed;	/* [departed_mask + 1], vmalloc */
 	unsigned int departed_mask;
+	struct cdm_limit limit;
 	struct task_struct *kcdmd;
 	wait_queue_head_t kcdmd_wait;
 	bool kcdmd_kick;		/* somebody woke kcdmd; it takes the kick */
@@ -162,6 +179,10 @@ bool cdm_fstate_departed(int nid, unsigned long pfn,
 			 struct cdm_folio_state *st);
 int cdm_fstate_alloc(struct cdm_node *node);
 void cdm_fstate_free(struct cdm_node *node);
+
+/* migrate.c: the limit of moves that have the node as target, or as source. */
+void cdm_limit_set(struct cdm_limit *limit, u64 rate, u64 burst);
+s64 cdm_limit_tokens(struct cdm_limit *limit);
 
 /* kcdmd.c */
 int cdm_kcdmd_start(struct cdm_node *node);
@@ -371,6 +392,12 @@ void cdm_bpf_error_bstr(const struct cdm_common *c, s64 code,
 			u32 data__sz);
 void cdm_bpf_dump_bstr(const struct cdm_common *c, const char *fmt__str,
 		       unsigned long long *data, u32 data__sz);
+
+/* kfuncs_move.c */
+int cdm_bpf_move_range(const struct cdm_common *c__nullable, void *req,
+		       u32 req__sz, void *status, u32 status__sz);
+int cdm_bpf_move_pfns(const struct cdm_common *c__nullable, void *req,
+		      u32 req__sz, void *pages, u32 pages__sz);
 
 /* dispatch.c, for node.c and kcdmd.c; all may sleep. */
 int cdm_call_node_prepare(struct cdm_node *node, enum cdm_cb cb);

@@ -58,6 +58,10 @@ __bpf_kfunc s64 cdm_bpf_node_stat(const struct cdm_common *c, s32 nid, u32 item)
 		return READ_ONCE(node->state);
 	case CDM_ITEM_SEQ:
 		return atomic64_read(&node->seq);
+	case CDM_ITEM_MOVE_RATE:
+		return READ_ONCE(node->limit.rate);
+	case CDM_ITEM_MOVE_TOKENS:
+		return cdm_limit_tokens(&node->limit);
 	}
 	return -EINVAL;
 }
@@ -275,6 +279,8 @@ BTF_ID_FLAGS(func, cdm_bpf_memcg_usage, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, cdm_bpf_folio_info, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, cdm_bpf_error_bstr, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, cdm_bpf_dump_bstr, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, cdm_bpf_move_range, KF_TRUSTED_ARGS | KF_SLEEPABLE)
+BTF_ID_FLAGS(func, cdm_bpf_move_pfns, KF_TRUSTED_ARGS | KF_SLEEPABLE)
 BTF_KFUNCS_END(cdm_kfunc_ids)
 
 /* The rights of each kfunc, in the order of the ids below: bits of enum cdm_cb. */
@@ -288,6 +294,8 @@ BTF_ID(func, cdm_bpf_memcg_usage)
 BTF_ID(func, cdm_bpf_folio_info)
 BTF_ID(func, cdm_bpf_error_bstr)
 BTF_ID(func, cdm_bpf_dump_bstr)
+BTF_ID(func, cdm_bpf_move_range)
+BTF_ID(func, cdm_bpf_move_pfns)
 
 static const u32 cdm_kfunc_rights[] = {
 	CDM_EVERYWHERE,
@@ -295,6 +303,8 @@ static const u32 cdm_kfunc_rights[] = {
 	CDM_EVERYWHERE,
 	CDM_EVERYWHERE,
 	BIT(CDM_CB_DUMP),
+	BIT(CDM_CB_TICK) | CDM_SYSCALL,
+	BIT(CDM_CB_TICK) | CDM_SYSCALL,
 };
 
 /*

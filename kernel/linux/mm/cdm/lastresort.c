@@ -40,6 +40,7 @@
 
 #include "../internal.h"
 #include "internal.h"
+#include "migrate.h"
 
 /* One call: enough to make progress, little enough not to be felt as a stall. */
 #define BATCH_PAGES	(32UL << (20 - PAGE_SHIFT))
@@ -85,16 +86,6 @@ static unsigned long node_room(int nid)
 	unsigned long keep = low_wmark_pages(zone) + SWAP_CLUSTER_MAX;
 
 	return populated_zone(zone) && nr > keep ? nr - keep : 0;
-}
-
-static struct folio *alloc_dst(struct folio *src, unsigned long private)
-{
-	gfp_t gfp = __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_THISNODE |
-		    __GFP_NOMEMALLOC | __GFP_NOWARN;
-
-	if (folio_test_large(src))
-		gfp |= __GFP_COMP | __GFP_NORETRY;
-	return __folio_alloc_node(gfp, folio_order(src), (int)private);
 }
 
 static bool may_move(struct folio *folio, const struct pass *pass)
@@ -147,12 +138,13 @@ put:
 
 static void move_list(struct list_head *list, struct pass *pass)
 {
+	struct cdm_alloc to = { .nid = pass->to };
 	unsigned int moved = 0;
 
 	if (list_empty(list))
 		return;
-	migrate_pages(list, alloc_dst, NULL, pass->to, MIGRATE_ASYNC, MR_CDM,
-		      &moved);
+	migrate_pages(list, cdm_alloc_dst, NULL, (unsigned long)&to,
+		      MIGRATE_ASYNC, MR_CDM, &moved);
 	/* What could not be moved; its NR_ISOLATED goes with it. */
 	putback_movable_pages(list);
 	pass->moved += moved;

@@ -138,6 +138,7 @@ static struct cdm_node *node_alloc(int nid, u64 start, u64 size)
 	node->state = CDM_NODE_REGISTERED;
 	node->mode = CDM_MODE_CLOSED;
 	atomic64_set(&node->seq, 0);
+	spin_lock_init(&node->limit.lock);
 	init_waitqueue_head(&node->kcdmd_wait);
 	node->stats = alloc_percpu(struct cdm_node_stats);
 	if (!node->stats || cdm_fstate_alloc(node)) {

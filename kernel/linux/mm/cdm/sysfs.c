@@ -204,6 +204,47 @@ static ssize_t node_mode_store(struct kobject *kobj, struct kobj_attribute *attr
 static struct kobj_attribute node_mode_attr =
 	__ATTR(mode, 0644, node_mode_show, node_mode_store);
 
+static ssize_t node_move_limit_show(struct kobject *kobj,
+				    struct kobj_attribute *attr, char *buf)
+{
+	struct cdm_node *node;
+	u64 rate;
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	if (!node)
+		return -ENODEV;
+	rate = READ_ONCE(node->limit.rate);
+	return rate ? sysfs_emit(buf, "%llu %lld\n", rate,
+				 READ_ONCE(node->limit.burst)) :
+		      sysfs_emit(buf, "max\n");
+}
+
+static ssize_t node_move_limit_store(struct kobject *kobj,
+				     struct kobj_attribute *attr,
+				     const char *buf, size_t count)
+{
+	struct cdm_node *node;
+	u32 rate = 0, burst = 0;
+	char more;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (!sysfs_streq(buf, "max") &&
+	    (sscanf(buf, "%u %u %c", &rate, &burst, &more) != 2 || !rate || !burst))
+		return cdm_refuse(-EINVAL, "move_limit: want 'PAGES-PER-SECOND BURST', both at least 1, or 'max'");
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	if (!node)
+		return -ENODEV;
+	cdm_limit_set(&node->limit, rate, burst);
+	return count;
+}
+
+static struct kobj_attribute node_move_limit_attr =
+	__ATTR(move_limit, 0644, node_move_limit_show, node_move_limit_store);
+
 static ssize_t node_owners_show(struct kobject *kobj,
 				struct kobj_attribute *attr, char *buf)
 {
@@ -260,6 +301,7 @@ static struct attribute *cdm_node_attrs[] = {
 	&node_size_attr.attr,
 	&node_owners_attr.attr,
 	&node_stats_attr.attr,
+	&node_move_limit_attr.attr,
 	NULL,
 };
 

@@ -98,6 +98,29 @@ TRACE_EVENT(cdm_node_phase,
 		  show_cdm_phase(__entry->phase), __entry->ret)
 );
 
+TRACE_EVENT(cdm_move,
+	TP_PROTO(int nid, unsigned int flags, unsigned int folios,
+		 unsigned int pages, unsigned int moved),
+	TP_ARGS(nid, flags, folios, pages, moved),
+	TP_STRUCT__entry(
+		__field(int, nid)
+		__field(unsigned int, flags)
+		__field(unsigned int, folios)
+		__field(unsigned int, pages)
+		__field(unsigned int, moved)
+	),
+	TP_fast_assign(
+		__entry->nid = nid;
+		__entry->flags = flags;
+		__entry->folios = folios;
+		__entry->pages = pages;
+		__entry->moved = moved;
+	),
+	TP_printk("nid=%d flags=%#x folios=%u pages=%u moved=%u",
+		  __entry->nid, __entry->flags, __entry->folios,
+		  __entry->pages, __entry->moved)
+);
+
 TRACE_EVENT(cdm_policy,
 	TP_PROTO(u64 id, const char *name, const char *what),
 	TP_ARGS(id, name, what),

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Moves that programs ask for: tick() of a policy, and user space.
+ *
+ * A policy was attached by an administrator and may move anything. A program of
+ * type BPF_PROG_TYPE_SYSCALL runs for the process that started it, whoever
+ * loaded it, and may move what that process could move with move_pages(2), page
+ * frames only with CAP_SYS_ADMIN. The two are told apart by @c, which a callback
+ * has and a syscall program has not; kcdmd may not pretend to be the latter.
+ */
+#define pr_fmt(fmt) "cdm: " fmt
+
+#include <linux/btf.h>
+#include <linux/capability.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/ptrace.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/security.h>
+
+#include "internal.h"
+
+/* One call: 4 GiB of small pages; more would only make it harder to stop. */
+#define CDM_CALL_PAGES		(1UL << 20)
+
+/* The size of a request that has a result. */
+#define CDM_REQ_MIN		offsetofend(struct cdm_move_req, __pad)
+
+/* The address space of a process, for a policy. */
+static struct mm_struct *policy_mm(const struct cdm_move_req *req)
+{
+	struct task_struct *task;
+	struct mm_struct *mm;
+
+	rcu_read_lock();
+	task = find_task_by_pid_ns(req->tgid, &init_pid_ns);
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
+	if (!task)
+		return ERR_PTR(-ESRCH);
+	mm = get_task_mm(task);
+	put_task_struct(task);
+	return mm ?: ERR_PTR(-ESRCH);
+}
+
+/* The address space of a process, as move_pages(2) finds it for current. */
+static struct mm_struct *syscall_mm(const struct cdm_move_req *req)
+{
+	const u32 privileged = CDM_MOVE_SHARED | CDM_MOVE_ANY_POLICY;
+	struct task_struct *task;
+	struct mm_struct *mm;
+	int err = -EPERM;
+
+	if (req->flags & privileged && !capable(CAP_SYS_NICE))
+		return ERR_PTR(-EPERM);
+	task = find_get_task_by_vpid(req->tgid);
+	if (!task)
+		return ERR_PTR(-ESRCH);
+	if (ptrace_may_access(task, PTRACE_MODE_READ_REALCREDS))
+		err = security_task_movememory(task);
+	mm = err ? ERR_PTR(err) : get_task_mm(task);
+	put_task_struct(task);
+	return mm ?: ERR_PTR(-ESRCH);
+}
+
+static struct mm_struct *request_mm(const struct cdm_common *c,
+				    const struct cdm_move_req *req)
+{
+	struct mm_struct *mm = c ? policy_mm(req) : syscall_mm(req);
+
+	if (IS_ERR(mm) || !req->mm_cookie ||
+	    atomic64_read(&mm->cdm_cookie) == req->mm_cookie)
+		return mm;
+	/* The process has another address space by now, or another has its id. */
+	mmput(mm);
+	return ERR_PTR(-ESRCH);
+}
+
+/* A callback that passes no context would be taken for a syscall program. */
+static bool no_caller(const struct cdm_common *c)
+{
+	return !in_task() || (!c && current->flags & PF_KTHREAD);
+}
+
+static int request_read(struct cdm_move_req *req, const void *from, u32 size)
+{
+	if (size < CDM_REQ_MIN)
+		return -EINVAL;
+	memset(req, 0, sizeof(*req));
+	memcpy(req, from, min_t(u32, size, CDM_REQ_MIN));
+	return req->__pad ? -EINVAL : 0;
+}
+
+static void request_write(const struct cdm_move *mv, void *to, u32 size)
+{
+	struct cdm_move_req *req = to;
+	int i;
+
+	for (i = 0; i < CDM_NR_MOVE_STATUS; i++)
+		if (size >= offsetofend(struct cdm_move_req, nr[i]))
+			req->nr[i] = mv->nr[i];
+}
+
+__bpf_kfunc_start_defs();
+
+/**
+ * cdm_bpf_move_range - move what a range of addresses maps to a node
+ * @c__nullable: first member of tick's context; NULL in a syscall program
+ * @req: struct cdm_move_req, as the program knew it when it was built
+ * @req__sz: its size; results that it has no room for are left out
+ * @status: filled: enum cdm_move_status of each page, a byte each
+ * @status__sz: bytes of @status; pages beyond them are moved and not told of
+ *
+ * See cdm_move_range(). A syscall program needs what move_pages(2) needs, and
+ * CAP_SYS_NICE for CDM_MOVE_SHARED and CDM_MOVE_ANY_POLICY.
+ *
+ * Context: tick, and programs of type syscall. Sleeps.
+ * Return: as cdm_move_range(); -ESRCH if there is no such process, it has no
+ * memory, or not that of &cdm_move_req.mm_cookie; -EPERM if it may not be moved;
+ * -E2BIG for more than 2^20 pages.
+ */
+__bpf_kfunc int cdm_bpf_move_range(const struct cdm_common *c__nullable,
+				   void *req, u32 req__sz, void *status,
+				   u32 status__sz)
+{
+	struct cdm_move_req r;
+	struct mm_struct *mm;
+	struct cdm_move mv;
+	unsigned long nr;
+	int err;
+
+	if (no_caller(c__nullable))
+		return -EINVAL;
+	err = request_read(&r, req, req__sz);
+	if (err)
+		return err;
+	if (r.start >= r.end)
+		return -EINVAL;
+	nr = (r.end - r.start) >> PAGE_SHIFT;
+	if (nr > CDM_CALL_PAGES)
+		return -E2BIG;
+
+	mm = request_mm(c__nullable, &r);
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+
+	mv = (struct cdm_move) { .nid = r.nid, .flags = r.flags };
+	mv.status = kvmalloc(max(nr, 1UL), GFP_KERNEL);
+	err = mv.status ? cdm_move_range(mm, r.start, r.end, &mv) : -ENOMEM;
+	if (!err || err == -EINTR || err == -EAGAIN) {
+		memcpy(status, mv.status, min_t(unsigned long, status__sz, nr));
+		request_write(&mv, req, req__sz);
+	}
+	kvfree(mv.status);
+	mmput(mm);
+	return err;
+}
+
+/**
+ * cdm_bpf_move_pfns - move the folios that hold these page frames to a node
+ * @c__nullable: first member of tick's context; NULL in a syscall program
+ * @req: struct cdm_move_req; only the node and the flags are read
+ * @req__sz: its size
+ * @pages: array of struct cdm_move_pfn
+ * @pages__sz: its size, a multiple of 16
+ *
+ * See cdm_move_pfns(). A syscall program needs CAP_SYS_ADMIN.
+ *
+ * Context: tick, and programs of type syscall. Sleeps.
+ * Return: as cdm_move_pfns(); -EPERM, -E2BIG as cdm_bpf_move_range(); -EINVAL
+ * for a range or a process in @req.
+ */
+__bpf_kfunc int cdm_bpf_move_pfns(const struct cdm_common *c__nullable,
+				  void *req, u32 req__sz, void *pages,
+				  u32 pages__sz)
+{
+	unsigned long nr = pages__sz / sizeof(struct cdm_move_pfn), i, *pfns;
+	struct cdm_move_pfn *p = pages;
+	struct cdm_move_req r;
+	struct cdm_move mv;
+	int err;
+
+	if (no_caller(c__nullable))
+		return -EINVAL;
+	if (!c__nullable && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	err = request_read(&r, req, req__sz);
+	if (err)
+		return err;
+	if (pages__sz % sizeof(*p) || r.start || r.end || r.tgid || r.mm_cookie)
+		return -EINVAL;
+	if (nr > CDM_CALL_PAGES)
+		return -E2BIG;
+
+	mv = (struct cdm_move) { .nid = r.nid, .flags = r.flags };
+	pfns = kvmalloc_array(nr, sizeof(*pfns) + sizeof(*mv.status), GFP_KERNEL);
+	if (!pfns)
+		return -ENOMEM;
+	mv.status = (u8 *)(pfns + nr);
+	for (i = 0; i < nr; i++)
+		pfns[i] = p[i].pfn;
+	err = cdm_move_pfns(pfns, nr, &mv);
+	if (!err || err == -EINTR) {
+		for (i = 0; i < nr; i++)
+			p[i].status = mv.status[i];
+		request_write(&mv, req, req__sz);
+	}
+	kvfree(pfns);
+	return err;
+}
+
+__bpf_kfunc_end_defs();

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The engine that moves folios, as those who feed it see it.
+ *
+ * migrate_range.c finds folios by address, migrate_pfn.c by page frame. Both
+ * put them into a run, which migrate.c isolates and moves a batch at a time:
+ *
+ *	for each batch
+ *		look, reference, cdm_run_add()		under a PTL or none
+ *		cdm_run_flush()				no lock held
+ *
+ * A run is one call of one task. It needs no lock.
+ */
+#ifndef _MM_CDM_MIGRATE_H
+#define _MM_CDM_MIGRATE_H
+
+#include <linux/cdm_move.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+
+/*
+ * A batch: one TLB flush and at most one drain of the LRU batches. As long as
+ * migrate_pages() works on at once, so that it is no cause for more flushes.
+ */
+#define CDM_BATCH_PAGES		512
+#define CDM_BATCH_FOLIOS	512
+
+/**
+ * struct cdm_run_entry - a folio of the batch
+ * @folio: referenced until cdm_run_flush() has isolated it; a name after that
+ * @pfn: first page of it that was asked for
+ * @folio_pfn: its first page
+ * @folio_nr: its pages
+ * @index: what @pfn is called in &cdm_move.status
+ * @nr: pages that were asked for
+ * @status: enum cdm_move_status; MOVED while it is isolated
+ * @same: it is in the batch twice, and the first time is entry @same - 1
+ */
+struct cdm_run_entry {
+	struct folio *folio;
+	unsigned long pfn;
+	unsigned long folio_pfn;
+	unsigned long index;
+	u32 folio_nr;
+	u32 nr;
+	u16 same;
+	u8 status;
+};
+
+/**
+ * struct cdm_alloc - what cdm_alloc_dst() is told, and what it tells
+ * @nid: where to allocate
+ * @full: an allocation failed
+ */
+struct cdm_alloc {
+	int nid;
+	bool full;
+};
+
+/**
+ * struct cdm_run - one call of the engine
+ * @mv: who asked, what for, and the results
+ * @total: pages asked for
+ * @nr: entries of the batch
+ * @nr_pages: pages of the batch's folios
+ * @drained: LRU batches of all CPUs were drained for this batch
+ * @v: the batch
+ */
+struct cdm_run {
+	struct cdm_move *mv;
+	unsigned long total;
+	unsigned int nr;
+	unsigned int nr_pages;
+	bool drained;
+	struct cdm_run_entry *v;
+};
+
+int cdm_run_begin(struct cdm_run *run, struct cdm_move *mv, unsigned long total);
+void cdm_run_note(struct cdm_run *run, unsigned long index, unsigned long nr,
+		  enum cdm_move_status status);
+void cdm_run_add(struct cdm_run *run, struct folio *folio, unsigned long pfn,
+		 unsigned long index, unsigned long nr);
+void cdm_run_flush(struct cdm_run *run);
+void cdm_run_end(struct cdm_run *run);
+
+static inline bool cdm_run_full(const struct cdm_run *run)
+{
+	return run->nr == CDM_BATCH_FOLIOS || run->nr_pages >= CDM_BATCH_PAGES;
+}
+
+bool cdm_run_split(struct cdm_run *run, struct folio *folio);
+enum cdm_move_status cdm_folio_movable(struct folio *folio, int nid);
+struct folio *cdm_alloc_dst(struct folio *src, unsigned long private);
+int cdm_move_check(const struct cdm_move *mv);
+
+/* migrate_range.c */
+bool cdm_vma_allows(struct vm_area_struct *vma, unsigned long addr, int nid);
+
+#endif /* _MM_CDM_MIGRATE_H */

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Moves the folios that hold given page frames.
+ *
+ * Whoever names page frames knows hardware: a driver that counts accesses, an
+ * administrator. It does not know whose they are, so the cpusets and mempolicies
+ * of everybody who maps a folio are asked, by its reverse map.
+ *
+ * A frame is looked at as memory hotplug and compaction do: it must be online,
+ * a reference must be had, and the folio must be the same before and after.
+ */
+#define pr_fmt(fmt) "cdm: " fmt
+
+#include <linux/hugetlb.h>
+#include <linux/ksm.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/rmap.h>
+#include <linux/sched/signal.h>
+
+#include "../internal.h"
+#include "internal.h"
+#include "migrate.h"
+
+/* From rmap_walk(): true goes on to the next mapping. */
+static bool mapping_allows(struct folio *folio, struct vm_area_struct *vma,
+			   unsigned long addr, void *arg)
+{
+	int *nid = arg;
+
+	if (cdm_vma_allows(vma, addr, *nid))
+		return true;
+	*nid = NUMA_NO_NODE;
+	return false;
+}
+
+/*
+ * Does everybody who maps the folio take it on that node? The folio is locked
+ * for the walk, as KSM's reverse map needs it to be.
+ */
+static enum cdm_move_status mappers_allow(struct cdm_run *run,
+					  struct folio *folio)
+{
+	int nid = run->mv->nid;
+	struct rmap_walk_control rwc = {
+		.rmap_one = mapping_allows,
+		.arg = &nid,
+		.anon_lock = folio_lock_anon_vma_read,
+	};
+
+	if (run->mv->flags & CDM_MOVE_ANY_POLICY || !folio_mapped(folio))
+		return CDM_MOVE_MOVED;
+	if (!folio_trylock(folio)) {
+		if (run->mv->flags & CDM_MOVE_ASYNC)
+			return CDM_MOVE_BUSY;
+		folio_lock(folio);
+	}
+	rmap_walk(folio, &rwc);
+	folio_unlock(folio);
+	return nid == NUMA_NO_NODE ? CDM_MOVE_NOT_PERMITTED : CDM_MOVE_MOVED;
+}
+
+/* What cannot move, whoever asks; @folio is referenced. */
+static enum cdm_move_status pfn_status(struct cdm_run *run, struct folio *folio)
+{
+	enum cdm_move_status status;
+
+	status = cdm_folio_movable(folio, run->mv->nid);
+	if (status == CDM_MOVE_POISONED)
+		return status;
+	if (folio_test_slab(folio) || folio_test_reserved(folio) ||
+	    folio_test_offline(folio))
+		return CDM_MOVE_UNMOVABLE;
+	/*
+	 * No user memory has none of these. (A folio that has left its file and
+	 * is not free yet has none either; it is on its way.)
+	 */
+	if (!folio_test_hugetlb(folio) && !folio_test_lru(folio) &&
+	    !folio_test_swapbacked(folio) && !folio_mapping(folio))
+		return CDM_MOVE_UNMOVABLE;
+	if (status == CDM_MOVE_MOVED)
+		status = mappers_allow(run, folio);
+	return status;
+}
+
+static enum cdm_move_status no_folio(struct page *page)
+{
+	if (PageHWPoison(page))
+		return CDM_MOVE_POISONED;
+	return PageReserved(page) ? CDM_MOVE_UNMOVABLE : CDM_MOVE_NOT_MAPPED;
+}
+
+static void add_pfn(struct cdm_run *run, unsigned long pfn, unsigned long index)
+{
+	struct page *page = pfn_to_online_page(pfn);
+	enum cdm_move_status status;
+	struct folio *folio;
+
+	if (!page) {
+		cdm_run_note(run, index, 1, CDM_MOVE_NOT_MAPPED);
+		return;
+	}
+again:
+	folio = page_folio(page);
+	if (PageReserved(page) || !folio_try_get(folio)) {
+		cdm_run_note(run, index, 1, no_folio(page));
+		return;
+	}
+	if (page_folio(page) != folio) {
+		folio_put(folio);
+		goto again;
+	}
+
+	status = PageHWPoison(page) ? CDM_MOVE_POISONED : pfn_status(run, folio);
+	if (status == CDM_MOVE_MOVED && run->mv->flags & CDM_MOVE_SPLIT &&
+	    folio_test_large(folio) && !folio_test_hugetlb(folio)) {
+		if (cdm_run_split(run, folio)) {
+			folio_put(folio);
+			goto again;
+		}
+		status = CDM_MOVE_BUSY;
+	}
+	if (status != CDM_MOVE_MOVED) {
+		folio_put(folio);
+		cdm_run_note(run, index, 1, status);
+		return;
+	}
+	cdm_run_add(run, folio, pfn, index, 1);
+}
+
+/**
+ * cdm_move_pfns() - move the folios that hold these page frames to a node
+ * @pfns: page frame numbers, any page of a folio
+ * @nr: how many
+ * @mv: where to, how, and the results
+ *
+ * A folio moves as a whole, and whole again is what is counted only for the
+ * frames that were named. Those who map it are not looked for when
+ * CDM_MOVE_ANY_POLICY is given; CDM_MOVE_SHARED means nothing here.
+ *
+ * Context: may sleep; takes folio locks, rmap locks, and calls mmu notifiers.
+ * The caller holds nothing that they take.
+ * Return: 0, and @mv says what became of each page; -EINVAL or -ENODEV as
+ * cdm_move_check(), -EINVAL without frames, -ENOMEM; -EINTR if a fatal signal
+ * came; pages that were not tried are CDM_MOVE_UNTRIED then.
+ */
+int cdm_move_pfns(const unsigned long *pfns, unsigned long nr,
+		  struct cdm_move *mv)
+{
+	struct cdm_run run;
+	unsigned long i;
+	int err;
+
+	err = cdm_move_check(mv);
+	if (err)
+		return err;
+	if (!nr)
+		return -EINVAL;
+	err = cdm_run_begin(&run, mv, nr);
+	if (err)
+		return err;
+
+	for (i = 0; i < nr; i++) {
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+		add_pfn(&run, pfns[i], i);
+		if (cdm_run_full(&run))
+			cdm_run_flush(&run);
+		cond_resched();
+	}
+	cdm_run_flush(&run);
+	cdm_run_end(&run);
+	return err;
+}
+EXPORT_SYMBOL_GPL(cdm_move_pfns);
