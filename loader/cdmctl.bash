@@ -22,21 +22,25 @@ _cdmctl()
 	done
 
 	case $prev in
+	--to)
+		words=$(ls -d /sys/devices/system/node/node* 2>/dev/null | sed 's/.*node//') ;;
 	--node|-n)
 		words="all $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
 	--pattern|-P)
 		words="sequential strided uniform zipf" ;;
 	*)
 		case "$noun $verb" in
-		" ")		words="node policy sim version --json --verbose --help" ;;
+		" ")		words="node policy page sim version --json --verbose --help" ;;
 		"node ")	words="list adopt release mode" ;;
 		"policy ")	words="load swap unload list show" ;;
+		"page ")	words="move" ;;
 		"sim ")		words="list run" ;;
 		"node list")	words="--all" ;;
 		"node mode")	words="closed last-resort open $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
 		"node release")	words=$(ls /sys/kernel/mm/cdm/nodes 2>/dev/null) ;;
 		"policy load")	words="--node --set --pin --wait --dry-run" ;;
 		"policy swap")	words="--node --set --maps --keep-maps --dry-run" ;;
+		"page move")	words="--pid --range --pfn --to --shared --any-policy --split --async --each" ;;
 		"sim run")	words="--device --pattern --size --count --stride --write --seed --zipf-skew --repeat --cpu-first-touch --thp --no-thp --shared --hold" ;;
 		esac
 		case "$noun $verb" in

@@ -78,6 +78,7 @@ int parse_nid(const char *text, int *nid);
 
 extern const struct noun noun_node;
 extern const struct noun noun_policy;
+extern const struct noun noun_page;
 extern const struct noun noun_sim;
 
 /* ---- sysfs.c: what the kernel says ----------------------------------------- */
@@ -236,6 +237,10 @@ struct json_object *json_arr(struct json_object *o, const char *key);
 #define for_each_json(e, list, i)					\
 	for (i = 0; (list) && i < json_object_array_length(list) &&	\
 	     ((e) = json_object_array_get_idx(list, i), true); i++)
+
+/* ---- the verbs of page, which have files of their own ------------------------- */
+
+int page_move(int argc, char **argv);
 
 /* ---- watch.c ------------------------------------------------------------------ */
 

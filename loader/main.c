@@ -12,7 +12,7 @@
 #include "cdmctl.h"
 
 static const struct noun *const nouns[] = {
-	&noun_node, &noun_policy, &noun_sim,
+	&noun_node, &noun_policy, &noun_page, &noun_sim,
 };
 
 static void help(void)
@@ -38,6 +38,7 @@ static void help(void)
 	       "  cdmctl policy load place_accessor.bpf.o --node 1 --pin place\n"
 	       "  cdmctl policy swap place place_weighted.bpf.o --set 'weights[1]=3'\n"
 	       "  cdmctl policy list\n"
+	       "  cdmctl page move --pid 4711 --range 0x7f0000000000-0x7f0000200000 --to 1\n"
 	       "  cdmctl sim run --pattern uniform --size 64M\n"
 	       "  cdmctl policy unload place\n\n"
 	       "'cdmctl NOUN VERB --help' shows a command's options and examples.\n");

@@ -13,8 +13,10 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Werror $(IN
 	-idirafter /usr/include/x86_64-linux-gnu -MMD -MP
 
 CDMCTL := $(BUILD)/bin/cdmctl
-LOADER_SRC := $(wildcard loader/*.c)
+LOADER_BPF := $(wildcard loader/*.bpf.c)
+LOADER_SRC := $(filter-out $(LOADER_BPF),$(wildcard loader/*.c))
 LOADER_OBJ := $(LOADER_SRC:loader/%.c=$(BUILD)/loader/%.o)
+LOADER_SKEL := $(LOADER_BPF:loader/%.bpf.c=$(BUILD)/loader/%.skel.h)
 
 POLICIES := $(patsubst bpf-progs/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf-progs/*.bpf.c))
 
@@ -29,12 +31,20 @@ progs: $(if $(LOADER_SRC),$(CDMCTL)) $(POLICIES) $(TEST_BPF) $(TEST_PROGS)
 
 # Compiled from what is in build/ by then; kernel/build.mk makes it.
 $(LOADER_OBJ) $(TEST_PROGS): | $(LIBBPF)
-$(POLICIES) $(TEST_BPF): $(VMLINUX_H) | $(LIBBPF)
+$(POLICIES) $(TEST_BPF) $(LOADER_SKEL:%.skel.h=%.bpf.o): $(VMLINUX_H) | $(LIBBPF)
+
+# cdmctl's own programs are a part of it. Which object includes which skeleton is
+# not known before they are made, so all wait for all.
+$(LOADER_OBJ): $(LOADER_SKEL)
+
+$(BUILD)/loader/%.skel.h: $(BUILD)/loader/%.bpf.o $(BPFTOOL)
+	@echo "  SKEL    $(@F)"
+	@$(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
 $(BUILD)/loader/%.o: loader/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	@gcc $(CFLAGS) -c -o $@ $<
+	@gcc $(CFLAGS) -I$(BUILD)/loader -c -o $@ $<
 
 $(CDMCTL): $(LOADER_OBJ) $(LIBBPF)
 	@mkdir -p $(@D)
@@ -49,6 +59,7 @@ $(2)/%.bpf.o: $(1)/%.bpf.c
 	@$$(LLVM_STRIP) -g $$@
 endef
 $(eval $(call bpf_rule,bpf-progs,$(BUILD)/bpf))
+$(eval $(call bpf_rule,loader,$(BUILD)/loader))
 $(foreach d,$(TEST_DIRS),$(eval $(call bpf_rule,$(d),$(BUILD)/selftests)))
 
 define prog_rule

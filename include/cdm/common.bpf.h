@@ -148,6 +148,22 @@ extern void cdm_bpf_dump_bstr(const struct cdm_common *c, const char *fmt__str,
 			      unsigned long long *data, __u32 data__sz) __ksym;
 
 /*
+ * Moves, from tick and from syscall programs, which pass NULL for @c. A byte of
+ * @status for each page, as far as it goes; see include/linux/cdm_move.h.
+ */
+extern int cdm_bpf_move_range(const struct cdm_common *c__nullable, void *req,
+			      __u32 req__sz, void *status,
+			      __u32 status__sz) __ksym;
+extern int cdm_bpf_move_pfns(const struct cdm_common *c__nullable, void *req,
+			     __u32 req__sz, void *pages,
+			     __u32 pages__sz) __ksym;
+
+#define CDM_MOVE_SHARED		(1U << 0)
+#define CDM_MOVE_ANY_POLICY	(1U << 1)
+#define CDM_MOVE_SPLIT		(1U << 2)
+#define CDM_MOVE_ASYNC		(1U << 3)
+
+/*
  * The kernel formats as bpf_snprintf() does: the format a constant in .rodata,
  * whose end the verifier has seen, its arguments as an array of u64. The array
  * has one element at least, because a kfunc's memory argument may not be empty.

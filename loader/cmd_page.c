@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cdmctl page: what an operator does with pages by hand.
+ */
+#include "cdmctl.h"
+
+static const struct verb verbs[] = {
+	{ "move", "--to N", "Move a process's pages, or page frames, to a node", page_move },
+	{}
+};
+
+const struct noun noun_page = {
+	.name = "page",
+	.doc = "Pages of memory, by address and by page frame.",
+	.verbs = verbs,
+};
