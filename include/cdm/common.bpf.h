@@ -158,6 +158,12 @@ extern int cdm_bpf_move_pfns(const struct cdm_common *c__nullable, void *req,
 			     __u32 req__sz, void *pages,
 			     __u32 pages__sz) __ksym;
 
+/* The same later, by kcdmd, from any callback about pages and from tick. */
+extern int cdm_bpf_enqueue_range(const struct cdm_common *c, void *req,
+				 __u32 req__sz) __ksym;
+extern int cdm_bpf_enqueue_pfn(const struct cdm_common *c, __u64 pfn, __s32 nid,
+			       __u32 flags) __ksym;
+
 #define CDM_MOVE_SHARED		(1U << 0)
 #define CDM_MOVE_ANY_POLICY	(1U << 1)
 #define CDM_MOVE_SPLIT		(1U << 2)

@@ -9,8 +9,10 @@
 #define _LINUX_CDM_MOVE_H
 
 #include <linux/bits.h>
+#include <linux/completion.h>
 #include <linux/types.h>
 
+struct cdm_node;
 struct mm_struct;
 
 /**
@@ -112,11 +114,48 @@ struct cdm_move {
 	u8 *status;
 };
 
+/**
+ * struct cdm_move_wait - what a driver that queued a move waits for
+ * @done: completed when the move was made or given up
+ * @err: 0, or why it was not tried: -ECANCELED if the node went, -ENODEV if the
+ *	target did, -ENOMEM
+ * @nr: pages by enum cdm_move_status
+ */
+struct cdm_move_wait {
+	struct completion done;
+	int err;
+	unsigned long nr[CDM_NR_MOVE_STATUS];
+};
+
+/**
+ * struct cdm_request - a move that kcdmd shall make (queue.c)
+ * @where: address, or page frame
+ * @mm_cookie: address space of the address, 0 for a page frame
+ * @policy: id of the policy that asks, 0 for a driver
+ * @wait: who waits for it, or NULL
+ * @tgid: process that has the address space, in the initial pid namespace
+ * @nr: pages from @where on
+ * @nid: where to
+ * @flags: CDM_MOVE_*
+ */
+struct cdm_request {
+	u64 where;
+	u64 mm_cookie;
+	u64 policy;
+	struct cdm_move_wait *wait;
+	u32 tgid;
+	u32 nr;
+	s32 nid;
+	u32 flags;
+};
+
 #ifdef CONFIG_CDM_EXT
 int cdm_move_range(struct mm_struct *mm, unsigned long start,
 		   unsigned long end, struct cdm_move *mv);
 int cdm_move_pfns(const unsigned long *pfns, unsigned long nr,
 		  struct cdm_move *mv);
+int cdm_move_later(struct cdm_node *node, unsigned long pfn, int nid,
+		   unsigned int flags, struct cdm_move_wait *wait);
 #endif
 
 #endif /* _LINUX_CDM_MOVE_H */

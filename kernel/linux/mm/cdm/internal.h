@@ -68,6 +68,12 @@ enum cdm_node_stat {
 	CDM_STAT_MOVED_OUT,
 	CDM_STAT_RETURNED,	/* of those moved in: were here lately */
 	CDM_STAT_LAST_RESORT,	/* pages moved here to save a task from OOM */
+	CDM_STAT_QUEUED,	/* moves that kcdmd was asked for */
+	CDM_STAT_QUEUE_SAME,	/* ... for pages it had been asked for */
+	CDM_STAT_QUEUE_FULL,	/* ... and refused, for want of room */
+	CDM_STAT_QUEUE_DROPPED,	/* ... and dropped, as the policy or node went */
+	CDM_STAT_QUEUE_MOVED,	/* pages that kcdmd moved */
+	CDM_STAT_QUEUE_LEFT,	/* pages that it could not move */
 	CDM_NR_NODE_STATS,
 };
 
@@ -118,6 +124,8 @@ struct cdm_limit {
 /* A folio that left this node for one that is not managed (fstate.c). */
 struct cdm_departed;
 
+struct cdm_queue;
+
 struct cdm_node {
 	int nid;
 	enum cdm_node_state state;	/* written under cdm_node_lock */
@@ -134,6 +142,7 @@ struct cdm_node {
 	struct cdm_departed *departed;	/* [departed_mask + 1], vmalloc */
 	unsigned int departed_mask;
 	struct cdm_limit limit;
+	struct cdm_queue *queue;
 	struct task_struct *kcdmd;
 	wait_queue_head_t kcdmd_wait;
 	bool kcdmd_kick;		/* somebody woke kcdmd; it takes the kick */
@@ -183,6 +192,15 @@ void cdm_fstate_free(struct cdm_node *node);
 /* migrate.c: the limit of moves that have the node as target, or as source. */
 void cdm_limit_set(struct cdm_limit *limit, u64 rate, u64 burst);
 s64 cdm_limit_tokens(struct cdm_limit *limit);
+
+/* queue.c */
+struct cdm_queue *cdm_queue_alloc(void);
+void cdm_queue_open(struct cdm_node *node);
+void cdm_queue_close(struct cdm_node *node);
+int cdm_queue_add(struct cdm_node *node, const struct cdm_request *want);
+bool cdm_queue_run(struct cdm_node *node);
+void cdm_queue_forget(u64 policy);
+struct cdm_node *cdm_queue_node(int to, int near);
 
 /* kcdmd.c */
 int cdm_kcdmd_start(struct cdm_node *node);
@@ -398,6 +416,8 @@ int cdm_bpf_move_range(const struct cdm_common *c__nullable, void *req,
 		       u32 req__sz, void *status, u32 status__sz);
 int cdm_bpf_move_pfns(const struct cdm_common *c__nullable, void *req,
 		      u32 req__sz, void *pages, u32 pages__sz);
+int cdm_bpf_enqueue_range(const struct cdm_common *c, void *req, u32 req__sz);
+int cdm_bpf_enqueue_pfn(const struct cdm_common *c, u64 pfn, s32 nid, u32 flags);
 
 /* dispatch.c, for node.c and kcdmd.c; all may sleep. */
 int cdm_call_node_prepare(struct cdm_node *node, enum cdm_cb cb);

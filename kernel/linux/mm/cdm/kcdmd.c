@@ -3,7 +3,7 @@
  * kcdmd/N, the thread that works for managed node N.
  *
  * What may sleep and belongs to one node is done here and not in somebody's
- * fault: today the policies' ticks. It starts when the node's memory is online
+ * fault: the policies' ticks, and the moves that were queued. It starts when the node's memory is online
  * and stops before the node goes. Nobody waits for it in a fault: a tick may
  * fault itself, and reclaim may be what a fault waits for.
  *
@@ -33,6 +33,11 @@ static int kcdmd(void *arg)
 		/* Pairs with the wait's barrier: work sees what came before. */
 		smp_store_mb(node->kcdmd_kick, false);
 		timeout = max(cdm_call_ticks(node), 1L);
+		if (cdm_queue_run(node)) {
+			cond_resched();
+			try_to_freeze();
+			continue;
+		}
 		wait_event_freezable_timeout(node->kcdmd_wait,
 					     kthread_should_stop() ||
 					     READ_ONCE(node->kcdmd_kick),
@@ -52,10 +57,13 @@ int cdm_kcdmd_start(struct cdm_node *node)
 {
 	struct task_struct *task;
 
+	cdm_queue_open(node);
 	/* Node N has no CPUs, and its memory is not for stacks: any node. */
 	task = kthread_run(kcdmd, node, "kcdmd/%d", node->nid);
-	if (IS_ERR(task))
+	if (IS_ERR(task)) {
+		cdm_queue_close(node);
 		return PTR_ERR(task);
+	}
 	node->kcdmd = task;
 	return 0;
 }
@@ -75,6 +83,7 @@ void cdm_kcdmd_stop(struct cdm_node *node)
 		return;
 	node->kcdmd = NULL;
 	kthread_stop(task);
+	cdm_queue_close(node);
 }
 
 /**

@@ -281,11 +281,18 @@ BTF_ID_FLAGS(func, cdm_bpf_error_bstr, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, cdm_bpf_dump_bstr, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, cdm_bpf_move_range, KF_TRUSTED_ARGS | KF_SLEEPABLE)
 BTF_ID_FLAGS(func, cdm_bpf_move_pfns, KF_TRUSTED_ARGS | KF_SLEEPABLE)
+BTF_ID_FLAGS(func, cdm_bpf_enqueue_range, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, cdm_bpf_enqueue_pfn, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(cdm_kfunc_ids)
 
 /* The rights of each kfunc, in the order of the ids below: bits of enum cdm_cb. */
 #define CDM_EVERYWHERE	(BIT(CDM_NR_CB) - 1)
-/* ... and of programs of type BPF_PROG_TYPE_SYSCALL, which user space runs. */
+/* Those that see pages, or may look for them. */
+#define CDM_EVENTS	(BIT(CDM_CB_PLACE) | BIT(CDM_CB_ACCESS) |		\
+			 BIT(CDM_CB_MIGRATE) | BIT(CDM_CB_RECLAIM) |		\
+			 BIT(CDM_CB_PLACED) | BIT(CDM_CB_MIGRATED) |		\
+			 BIT(CDM_CB_TICK))
+/* Programs of type BPF_PROG_TYPE_SYSCALL, which user space runs. */
 #define CDM_SYSCALL	BIT(31)
 
 BTF_ID_LIST(cdm_kfunc_list)
@@ -296,6 +303,8 @@ BTF_ID(func, cdm_bpf_error_bstr)
 BTF_ID(func, cdm_bpf_dump_bstr)
 BTF_ID(func, cdm_bpf_move_range)
 BTF_ID(func, cdm_bpf_move_pfns)
+BTF_ID(func, cdm_bpf_enqueue_range)
+BTF_ID(func, cdm_bpf_enqueue_pfn)
 
 static const u32 cdm_kfunc_rights[] = {
 	CDM_EVERYWHERE,
@@ -305,6 +314,8 @@ static const u32 cdm_kfunc_rights[] = {
 	BIT(CDM_CB_DUMP),
 	BIT(CDM_CB_TICK) | CDM_SYSCALL,
 	BIT(CDM_CB_TICK) | CDM_SYSCALL,
+	CDM_EVENTS,
+	CDM_EVENTS,
 };
 
 /*

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Moves that programs ask for: tick() of a policy, and user space.
+ * Moves that programs ask for: tick() of a policy, and user space, at once; any
+ * callback that sees an event, later.
  *
  * A policy was attached by an administrator and may move anything. A program of
  * type BPF_PROG_TYPE_SYSCALL runs for the process that started it, whoever
@@ -14,37 +15,19 @@
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
-#include <linux/pid_namespace.h>
 #include <linux/ptrace.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/security.h>
 
 #include "internal.h"
+#include "migrate.h"
 
 /* One call: 4 GiB of small pages; more would only make it harder to stop. */
 #define CDM_CALL_PAGES		(1UL << 20)
 
 /* The size of a request that has a result. */
 #define CDM_REQ_MIN		offsetofend(struct cdm_move_req, __pad)
-
-/* The address space of a process, for a policy. */
-static struct mm_struct *policy_mm(const struct cdm_move_req *req)
-{
-	struct task_struct *task;
-	struct mm_struct *mm;
-
-	rcu_read_lock();
-	task = find_task_by_pid_ns(req->tgid, &init_pid_ns);
-	if (task)
-		get_task_struct(task);
-	rcu_read_unlock();
-	if (!task)
-		return ERR_PTR(-ESRCH);
-	mm = get_task_mm(task);
-	put_task_struct(task);
-	return mm ?: ERR_PTR(-ESRCH);
-}
 
 /* The address space of a process, as move_pages(2) finds it for current. */
 static struct mm_struct *syscall_mm(const struct cdm_move_req *req)
@@ -63,19 +46,13 @@ static struct mm_struct *syscall_mm(const struct cdm_move_req *req)
 		err = security_task_movememory(task);
 	mm = err ? ERR_PTR(err) : get_task_mm(task);
 	put_task_struct(task);
-	return mm ?: ERR_PTR(-ESRCH);
-}
-
-static struct mm_struct *request_mm(const struct cdm_common *c,
-				    const struct cdm_move_req *req)
-{
-	struct mm_struct *mm = c ? policy_mm(req) : syscall_mm(req);
-
-	if (IS_ERR(mm) || !req->mm_cookie ||
-	    atomic64_read(&mm->cdm_cookie) == req->mm_cookie)
+	if (IS_ERR(mm))
 		return mm;
-	/* The process has another address space by now, or another has its id. */
-	mmput(mm);
+	if (mm && (!req->mm_cookie ||
+		   atomic64_read(&mm->cdm_cookie) == req->mm_cookie))
+		return mm;
+	if (mm)
+		mmput(mm);
 	return ERR_PTR(-ESRCH);
 }
 
@@ -143,7 +120,7 @@ __bpf_kfunc int cdm_bpf_move_range(const struct cdm_common *c__nullable,
 	if (nr > CDM_CALL_PAGES)
 		return -E2BIG;
 
-	mm = request_mm(c__nullable, &r);
+	mm = c__nullable ? cdm_mm_get(r.tgid, r.mm_cookie) : syscall_mm(&r);
 	if (IS_ERR(mm))
 		return PTR_ERR(mm);
 
@@ -210,6 +187,86 @@ __bpf_kfunc int cdm_bpf_move_pfns(const struct cdm_common *c__nullable,
 	}
 	kvfree(pfns);
 	return err;
+}
+
+static int enqueue(const struct cdm_common *c, struct cdm_request *r)
+{
+	struct cdm_node *node;
+
+	if (r->flags & ~CDM_MOVE_FLAGS || r->nid < 0 || r->nid >= MAX_NUMNODES ||
+	    !node_possible(r->nid))
+		return -EINVAL;
+	r->policy = c->call->policy->id;
+	guard(rcu)();
+	node = cdm_queue_node(r->nid, c->call->nid);
+	return node ? cdm_queue_add(node, r) : -ENODEV;
+}
+
+/**
+ * cdm_bpf_enqueue_range - have kcdmd move what a range of addresses maps
+ * @c: first member of the running callback's context
+ * @req: struct cdm_move_req; the address space by both its names, as contexts
+ *	have them
+ * @req__sz: its size
+ *
+ * The move is made soon, as with CDM_MOVE_ASYNC, by the kcdmd of the target or,
+ * if that is not managed, of the event's node. What comes of it is told by
+ * migrated() and the node's counters. A second request for the same range only
+ * changes the first one's target and flags.
+ *
+ * Context: place, access, migrate, reclaim, placed, migrated, tick; a page table
+ * may be locked.
+ * Return: 0; -EEXIST if it was queued before; -ENOSPC if the queue is full;
+ * -EINVAL for a bad node, flag, or range, -E2BIG for more than 512 pages; -ENODEV
+ * if there is no managed node to do it.
+ */
+__bpf_kfunc int cdm_bpf_enqueue_range(const struct cdm_common *c, void *req,
+				      u32 req__sz)
+{
+	struct cdm_request want;
+	struct cdm_move_req r;
+	int err;
+
+	err = request_read(&r, req, req__sz);
+	if (err)
+		return err;
+	if (!PAGE_ALIGNED(r.start | r.end) || r.start >= r.end ||
+	    r.end > TASK_SIZE_MAX || !r.mm_cookie || !r.tgid)
+		return -EINVAL;
+	if ((r.end - r.start) >> PAGE_SHIFT > CDM_BATCH_PAGES)
+		return -E2BIG;
+	want = (struct cdm_request) {
+		.where = r.start,
+		.nr = (r.end - r.start) >> PAGE_SHIFT,
+		.mm_cookie = r.mm_cookie,
+		.tgid = r.tgid,
+		.nid = r.nid,
+		.flags = r.flags,
+	};
+	return enqueue(c, &want);
+}
+
+/**
+ * cdm_bpf_enqueue_pfn - have kcdmd move the folio that holds a page frame
+ * @c: first member of the running callback's context
+ * @pfn: any page of the folio
+ * @nid: where to
+ * @flags: CDM_MOVE_*
+ *
+ * See cdm_bpf_enqueue_range(). By the time it is moved the frame may hold
+ * another folio.
+ *
+ * Context: as cdm_bpf_enqueue_range().
+ * Return: as cdm_bpf_enqueue_range().
+ */
+__bpf_kfunc int cdm_bpf_enqueue_pfn(const struct cdm_common *c, u64 pfn, s32 nid,
+				    u32 flags)
+{
+	struct cdm_request want = {
+		.where = pfn, .nr = 1, .nid = nid, .flags = flags,
+	};
+
+	return enqueue(c, &want);
 }
 
 __bpf_kfunc_end_defs();

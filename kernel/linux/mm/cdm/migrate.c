@@ -145,7 +145,12 @@ int cdm_run_begin(struct cdm_run *run, struct cdm_move *mv, unsigned long total)
 	v = kvmalloc_array(CDM_BATCH_FOLIOS, sizeof(*v), GFP_KERNEL);
 	if (!v)
 		return -ENOMEM;
-	*run = (struct cdm_run) { .mv = mv, .total = total, .v = v };
+	*run = (struct cdm_run) {
+		.mv = mv,
+		.total = total,
+		.drain = !(mv->flags & CDM_MOVE_ASYNC),
+		.v = v,
+	};
 	memset(mv->nr, 0, sizeof(mv->nr));
 	if (mv->status)
 		memset(mv->status, CDM_MOVE_UNTRIED, total);
@@ -214,7 +219,8 @@ void cdm_run_end(struct cdm_run *run)
 
 	for (i = 0; i < CDM_MOVE_UNTRIED; i++)
 		sum += run->mv->nr[i];
-	run->mv->nr[CDM_MOVE_UNTRIED] = run->total - sum;
+	if (run->total > sum)
+		run->mv->nr[CDM_MOVE_UNTRIED] = run->total - sum;
 	kvfree(run->v);
 }
 
@@ -271,10 +277,10 @@ static bool run_isolate_lru(struct cdm_run *run, struct folio *folio)
 	/* In some CPU's batch, most likely. Once, and only if one is missing. */
 	if (run->drained || folio_test_lru(folio))
 		return false;
-	if (run->mv->flags & CDM_MOVE_ASYNC)
-		lru_add_drain();
-	else
+	if (run->drain)
 		lru_add_drain_all();
+	else
+		lru_add_drain();
 	run->drained = true;
 	return folio_isolate_lru(folio);
 }

@@ -63,7 +63,8 @@ struct cdm_alloc {
  * @total: pages asked for
  * @nr: entries of the batch
  * @nr_pages: pages of the batch's folios
- * @drained: LRU batches of all CPUs were drained for this batch
+ * @drain: may wait for other CPUs to drain their LRU batches
+ * @drained: LRU batches were drained for this batch
  * @v: the batch
  */
 struct cdm_run {
@@ -71,6 +72,7 @@ struct cdm_run {
 	unsigned long total;
 	unsigned int nr;
 	unsigned int nr_pages;
+	bool drain;
 	bool drained;
 	struct cdm_run_entry *v;
 };
@@ -93,7 +95,13 @@ enum cdm_move_status cdm_folio_movable(struct folio *folio, int nid);
 struct folio *cdm_alloc_dst(struct folio *src, unsigned long private);
 int cdm_move_check(const struct cdm_move *mv);
 
+/* migrate_pfn.c */
+void cdm_run_pfn(struct cdm_run *run, unsigned long pfn, unsigned long index);
+
 /* migrate_range.c */
+int cdm_run_range(struct cdm_run *run, struct mm_struct *mm,
+		  unsigned long start, unsigned long end, unsigned long index);
+struct mm_struct *cdm_mm_get(u32 tgid, u64 cookie);
 bool cdm_vma_allows(struct vm_area_struct *vma, unsigned long addr, int nid);
 
 #endif /* _MM_CDM_MIGRATE_H */

@@ -90,7 +90,15 @@ static enum cdm_move_status no_folio(struct page *page)
 	return PageReserved(page) ? CDM_MOVE_UNMOVABLE : CDM_MOVE_NOT_MAPPED;
 }
 
-static void add_pfn(struct cdm_run *run, unsigned long pfn, unsigned long index)
+/**
+ * cdm_run_pfn() - put the folio that holds a page frame into a run
+ * @run: the run; moved if its batch is full then
+ * @pfn: any page of the folio
+ * @index: of that page
+ *
+ * Context: as cdm_move_pfns().
+ */
+void cdm_run_pfn(struct cdm_run *run, unsigned long pfn, unsigned long index)
 {
 	struct page *page = pfn_to_online_page(pfn);
 	enum cdm_move_status status;
@@ -126,6 +134,8 @@ again:
 		return;
 	}
 	cdm_run_add(run, folio, pfn, index, 1);
+	if (cdm_run_full(run))
+		cdm_run_flush(run);
 }
 
 /**
@@ -165,9 +175,7 @@ int cdm_move_pfns(const unsigned long *pfns, unsigned long nr,
 			err = -EINTR;
 			break;
 		}
-		add_pfn(&run, pfns[i], i);
-		if (cdm_run_full(&run))
-			cdm_run_flush(&run);
+		cdm_run_pfn(&run, pfns[i], i);
 		cond_resched();
 	}
 	cdm_run_flush(&run);

@@ -19,6 +19,8 @@
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/pagewalk.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -31,7 +33,8 @@
 /**
  * struct range_walk - where a walk is
  * @run: what it feeds
- * @start: first address that was asked for
+ * @start: first address of the range
+ * @index: of the page there
  * @next: first address that was not looked at
  * @large: a folio that has to be split before the walk goes on; referenced
  * @allowed: the VMA takes pages of the target
@@ -40,6 +43,7 @@
 struct range_walk {
 	struct cdm_run *run;
 	unsigned long start;
+	unsigned long index;
 	unsigned long next;
 	struct folio *large;
 	bool allowed;
@@ -106,7 +110,7 @@ bool cdm_vma_allows(struct vm_area_struct *vma, unsigned long addr, int nid)
 
 static unsigned long walk_index(const struct range_walk *w, unsigned long addr)
 {
-	return (addr - w->start) >> PAGE_SHIFT;
+	return w->index + ((addr - w->start) >> PAGE_SHIFT);
 }
 
 static void walk_note(struct range_walk *w, unsigned long addr,
@@ -298,8 +302,7 @@ static const struct mm_walk_ops range_walk_ops = {
 };
 
 /* Splits what the walk stopped at; a folio that does not split is busy. */
-static void walk_split(struct range_walk *w, struct mm_struct *mm,
-		       unsigned long end)
+static void walk_split(struct range_walk *w, unsigned long end)
 {
 	struct folio *folio = w->large;
 	unsigned long addr = w->next, stop;
@@ -324,28 +327,73 @@ static int range_lock(struct mm_struct *mm, unsigned int flags)
 	return mmap_read_lock_killable(mm);
 }
 
-static int range_run(struct range_walk *w, struct mm_struct *mm,
-		     unsigned long end)
+/**
+ * cdm_run_range() - put what a range of addresses maps into a run
+ * @run: the run; moved whenever its batch is full, not at the end
+ * @mm: the address space; the caller has mmget() it
+ * @start: first byte, a multiple of the page size
+ * @end: first byte after the range, likewise
+ * @index: of the first page
+ *
+ * Context: as cdm_move_range().
+ * Return: 0, -EINTR or -EAGAIN as cdm_move_range().
+ */
+int cdm_run_range(struct cdm_run *run, struct mm_struct *mm,
+		  unsigned long start, unsigned long end, unsigned long index)
 {
+	struct range_walk w = {
+		.run = run, .start = start, .index = index, .next = start,
+	};
 	int err;
 
-	while (w->next < end) {
+	while (w.next < end) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		err = range_lock(mm, w->run->mv->flags);
+		err = range_lock(mm, run->mv->flags);
 		if (err)
 			return err;
-		err = walk_page_range(mm, w->next, end, &range_walk_ops, w);
+		err = walk_page_range(mm, w.next, end, &range_walk_ops, &w);
 		mmap_read_unlock(mm);
 		if (err < 0)
 			return err;
-		if (w->large)
-			walk_split(w, mm, end);
-		if (cdm_run_full(w->run) || w->next >= end)
-			cdm_run_flush(w->run);
+		if (w.large)
+			walk_split(&w, end);
+		if (cdm_run_full(run))
+			cdm_run_flush(run);
 		cond_resched();
 	}
 	return 0;
+}
+
+/**
+ * cdm_mm_get() - the address space of a process that a policy names
+ * @tgid: the process, in the initial pid namespace
+ * @cookie: its address space as contexts name it, 0 for whichever it has
+ *
+ * Context: any; the last reference may be dropped by mmput(), which sleeps.
+ * Return: the address space, with mmget(); or an error pointer, -ESRCH if the
+ * process is gone or has another one by now.
+ */
+struct mm_struct *cdm_mm_get(u32 tgid, u64 cookie)
+{
+	struct task_struct *task;
+	struct mm_struct *mm;
+
+	rcu_read_lock();
+	task = find_task_by_pid_ns(tgid, &init_pid_ns);
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
+	if (!task)
+		return ERR_PTR(-ESRCH);
+	mm = get_task_mm(task);
+	put_task_struct(task);
+	if (!mm)
+		return ERR_PTR(-ESRCH);
+	if (!cookie || atomic64_read(&mm->cdm_cookie) == cookie)
+		return mm;
+	mmput(mm);
+	return ERR_PTR(-ESRCH);
 }
 
 /**
@@ -370,7 +418,6 @@ static int range_run(struct range_walk *w, struct mm_struct *mm,
 int cdm_move_range(struct mm_struct *mm, unsigned long start,
 		   unsigned long end, struct cdm_move *mv)
 {
-	struct range_walk w = { .start = start, .next = start };
 	struct cdm_run run;
 	int err;
 
@@ -383,8 +430,7 @@ int cdm_move_range(struct mm_struct *mm, unsigned long start,
 	err = cdm_run_begin(&run, mv, (end - start) >> PAGE_SHIFT);
 	if (err)
 		return err;
-	w.run = &run;
-	err = range_run(&w, mm, end);
+	err = cdm_run_range(&run, mm, start, end, 0);
 	cdm_run_flush(&run);
 	cdm_run_end(&run);
 	return err;

@@ -89,6 +89,12 @@ const char *const cdm_node_stat_names[CDM_NR_NODE_STATS] = {
 	[CDM_STAT_MOVED_OUT]	= "moved_out",
 	[CDM_STAT_RETURNED]	= "returned",
 	[CDM_STAT_LAST_RESORT]	= "last_resort",
+	[CDM_STAT_QUEUED]	= "queued",
+	[CDM_STAT_QUEUE_SAME]	= "queue_same",
+	[CDM_STAT_QUEUE_FULL]	= "queue_full",
+	[CDM_STAT_QUEUE_DROPPED] = "queue_dropped",
+	[CDM_STAT_QUEUE_MOVED]	= "queue_moved",
+	[CDM_STAT_QUEUE_LEFT]	= "queue_left",
 };
 
 /**
@@ -141,7 +147,9 @@ static struct cdm_node *node_alloc(int nid, u64 start, u64 size)
 	spin_lock_init(&node->limit.lock);
 	init_waitqueue_head(&node->kcdmd_wait);
 	node->stats = alloc_percpu(struct cdm_node_stats);
-	if (!node->stats || cdm_fstate_alloc(node)) {
+	node->queue = cdm_queue_alloc();
+	if (!node->stats || !node->queue || cdm_fstate_alloc(node)) {
+		kvfree(node->queue);
 		free_percpu(node->stats);
 		kfree(node);
 		return NULL;
@@ -153,6 +161,7 @@ static struct cdm_node *node_alloc(int nid, u64 start, u64 size)
 static void node_free(struct cdm_node *node)
 {
 	cdm_fstate_free(node);
+	kvfree(node->queue);
 	free_percpu(node->stats);
 	kfree(node);
 }

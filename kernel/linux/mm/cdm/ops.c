@@ -337,6 +337,7 @@ void cdm_policy_disable(struct cdm_policy *p)
 		}
 	}
 	cdm_drain();
+	cdm_queue_forget(p->id);
 	if (put_key)
 		cdm_place_key_put();
 }
@@ -528,6 +529,7 @@ static int cdm_update(void *kdata, void *old_kdata, struct bpf_link *link)
 		return ret;
 
 	cdm_drain();
+	cdm_queue_forget(old->id);
 	if (cdm_owns_place_all(old))
 		cdm_place_key_put();
 	cdm_policy_exit(old, CDM_EXIT_REPLACED, "replaced");

@@ -121,6 +121,38 @@ TRACE_EVENT(cdm_move,
 		  __entry->pages, __entry->moved)
 );
 
+TRACE_EVENT(cdm_request,
+	TP_PROTO(int kcdmd, const struct cdm_request *r, u64 waited_ns, int err),
+	TP_ARGS(kcdmd, r, waited_ns, err),
+	TP_STRUCT__entry(
+		__field(u64, where)
+		__field(u64, policy)
+		__field(u64, waited_ns)
+		__field(u32, tgid)
+		__field(u32, nr)
+		__field(int, nid)
+		__field(int, kcdmd)
+		__field(int, err)
+		__field(bool, by_pfn)
+	),
+	TP_fast_assign(
+		__entry->where = r->where;
+		__entry->policy = r->policy;
+		__entry->waited_ns = waited_ns;
+		__entry->tgid = r->tgid;
+		__entry->nr = r->nr;
+		__entry->nid = r->nid;
+		__entry->kcdmd = kcdmd;
+		__entry->err = err;
+		__entry->by_pfn = !r->mm_cookie;
+	),
+	TP_printk("kcdmd=%d nid=%d policy=%llu %s=%#llx tgid=%u pages=%u waited_us=%llu err=%d",
+		  __entry->kcdmd, __entry->nid, __entry->policy,
+		  __entry->by_pfn ? "pfn" : "addr", __entry->where,
+		  __entry->tgid, __entry->nr, __entry->waited_ns / 1000,
+		  __entry->err)
+);
+
 TRACE_EVENT(cdm_policy,
 	TP_PROTO(u64 id, const char *name, const char *what),
 	TP_ARGS(id, name, what),

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Moves that cannot be made where they are wished for.
+ *
+ * A policy sees in a fault, with a page table locked, what should be elsewhere;
+ * moving it there sleeps. So the wish is written down here, and kcdmd/N moves.
+ *
+ *	any context		kcdmd/N
+ *	cdm_queue_add() ------> cdm_queue_run()
+ *	  full: refused		  a batch for one target, oldest first
+ *	  known: -EEXIST	  mmap_lock taken: asked for again, a few times
+ *
+ * A queue has a fixed number of requests, so a policy that asks for too much
+ * loses its own wishes and costs no memory. The address space of a request is
+ * named by process and cookie and looked up when its turn comes: nothing keeps a
+ * process that exits, and its requests lead nowhere then.
+ *
+ * Locks: queue->lock is a leaf, taken with interrupts off from any context but
+ * NMI. A policy's requests are dropped when it is detached, a node's when it
+ * goes.
+ */
+#define pr_fmt(fmt) "cdm: " fmt
+
+#include <linux/hash.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/vmalloc.h>
+#include <trace/events/cdm.h>
+
+#include "internal.h"
+#include "migrate.h"
+
+/* Requests a node has room for, and chains to find equal ones in. */
+#define QUEUE_REQUESTS	4096
+#define QUEUE_HASH_BITS	9
+
+/* What kcdmd takes at a time. */
+#define QUEUE_BATCH	64
+
+/* A mapping that is being changed is tried again so often. */
+#define QUEUE_TRIES	3
+
+struct request {
+	struct list_head list;
+	struct hlist_node hash;
+	struct cdm_request r;
+	u64 since;
+	u32 tries;
+};
+
+struct cdm_queue {
+	spinlock_t lock;
+	bool open;
+	unsigned int nr;
+	struct list_head fifo;
+	struct list_head free;
+	struct hlist_head hash[1 << QUEUE_HASH_BITS];
+	struct request slots[QUEUE_REQUESTS];
+};
+
+/**
+ * cdm_queue_alloc() - a queue for a node
+ *
+ * Context: may sleep.
+ * Return: the queue, freed by kvfree(), or NULL.
+ */
+struct cdm_queue *cdm_queue_alloc(void)
+{
+	struct cdm_queue *q = vzalloc(sizeof(*q));
+	int i;
+
+	if (!q)
+		return NULL;
+	spin_lock_init(&q->lock);
+	INIT_LIST_HEAD(&q->fifo);
+	INIT_LIST_HEAD(&q->free);
+	for (i = 0; i < QUEUE_REQUESTS; i++)
+		list_add_tail(&q->slots[i].list, &q->free);
+	return q;
+}
+
+static struct hlist_head *queue_chain(struct cdm_queue *q,
+				      const struct cdm_request *r)
+{
+	return &q->hash[hash_64(r->where ^ r->mm_cookie << 40, QUEUE_HASH_BITS)];
+}
+
+/* Under q->lock. Somebody who waits has a request of his own. */
+static struct request *queue_find(struct cdm_queue *q,
+				  const struct cdm_request *want)
+{
+	struct request *req;
+
+	hlist_for_each_entry(req, queue_chain(q, want), hash)
+		if (req->r.where == want->where && req->r.nr == want->nr &&
+		    req->r.mm_cookie == want->mm_cookie && !req->r.wait)
+			return req;
+	return NULL;
+}
+
+static int queue_add(struct cdm_queue *q, const struct cdm_request *want)
+{
+	struct request *req;
+
+	guard(spinlock_irqsave)(&q->lock);
+	if (!q->open)
+		return -ENODEV;
+	req = want->wait ? NULL : queue_find(q, want);
+	if (req) {
+		/* The latest wish counts, in the place of the first. */
+		req->r = *want;
+		return -EEXIST;
+	}
+	req = list_first_entry_or_null(&q->free, struct request, list);
+	if (!req)
+		return -ENOSPC;
+	req->r = *want;
+	req->since = ktime_get_ns();
+	req->tries = 0;
+	hlist_add_head(&req->hash, queue_chain(q, want));
+	list_move_tail(&req->list, &q->fifo);
+	WRITE_ONCE(q->nr, q->nr + 1);
+	return 0;
+}
+
+/**
+ * cdm_queue_add() - have pages moved later
+ * @node: whose kcdmd shall do it
+ * @want: what to move; copied
+ *
+ * Context: any but NMI; under RCU or cdm_node_lock.
+ * Return: 0; -EEXIST if the same pages are in the queue, whose target and flags
+ * are now these; -ENOSPC if the queue is full, -ENODEV if the node is going.
+ */
+int cdm_queue_add(struct cdm_node *node, const struct cdm_request *want)
+{
+	int ret = queue_add(node->queue, want);
+
+	switch (ret) {
+	case 0:
+		cdm_node_count(node, CDM_STAT_QUEUED, 1);
+		cdm_kcdmd_wake(node);
+		break;
+	case -EEXIST:
+		cdm_node_count(node, CDM_STAT_QUEUE_SAME, 1);
+		break;
+	case -ENOSPC:
+		cdm_node_count(node, CDM_STAT_QUEUE_FULL, 1);
+		break;
+	}
+	return ret;
+}
+
+static void request_done(const struct request *req, const struct cdm_move *mv,
+			 int err)
+{
+	struct cdm_move_wait *wait = req->r.wait;
+
+	if (!wait)
+		return;
+	wait->err = err;
+	if (mv)
+		memcpy(wait->nr, mv->nr, sizeof(wait->nr));
+	complete(&wait->done);
+}
+
+/* Under q->lock: takes a request out of the order; it is in use till freed. */
+static void queue_unlink(struct cdm_queue *q, struct request *req,
+			 struct list_head *list)
+{
+	hlist_del(&req->hash);
+	list_move_tail(&req->list, list);
+	WRITE_ONCE(q->nr, q->nr - 1);
+}
+
+static void queue_free(struct cdm_queue *q, struct list_head *list)
+{
+	guard(spinlock_irqsave)(&q->lock);
+	list_splice_init(list, &q->free);
+}
+
+/* The oldest request, and those after it that have its target. */
+static int queue_take(struct cdm_queue *q, struct list_head *list, u32 *nr_pages)
+{
+	struct request *req, *next;
+	int nid = NUMA_NO_NODE, nr = 0, looked = 0;
+
+	*nr_pages = 0;
+	guard(spinlock_irqsave)(&q->lock);
+	list_for_each_entry_safe(req, next, &q->fifo, list) {
+		if (nid == NUMA_NO_NODE)
+			nid = req->r.nid;
+		if (req->r.nid == nid) {
+			queue_unlink(q, req, list);
+			*nr_pages += req->r.nr;
+			nr++;
+		}
+		if (nr == QUEUE_BATCH || *nr_pages >= CDM_BATCH_PAGES ||
+		    ++looked == 8 * QUEUE_BATCH)
+			break;
+	}
+	return nid;
+}
+
+/* The mapping was being changed: to the end of the queue, if it may be. */
+static bool queue_again(struct cdm_node *node, struct request *req)
+{
+	struct cdm_queue *q = node->queue;
+
+	if (++req->tries == QUEUE_TRIES)
+		return false;
+	guard(spinlock_irqsave)(&q->lock);
+	hlist_add_head(&req->hash, queue_chain(q, &req->r));
+	list_move_tail(&req->list, &q->fifo);
+	WRITE_ONCE(q->nr, q->nr + 1);
+	return true;
+}
+
+static int run_request(struct cdm_run *run, const struct cdm_request *r,
+		       unsigned long index)
+{
+	struct mm_struct *mm;
+	int err;
+
+	if (!r->mm_cookie) {
+		cdm_run_pfn(run, r->where, index);
+		return 0;
+	}
+	mm = cdm_mm_get(r->tgid, r->mm_cookie);
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+	err = cdm_run_range(run, mm, r->where,
+			    r->where + ((u64)r->nr << PAGE_SHIFT), index);
+	/* Not the one to tear it down, if it was the last. */
+	mmput_async(mm);
+	return err;
+}
+
+static void count_left(struct cdm_node *node, const struct cdm_move *mv)
+{
+	unsigned long left = 0;
+	int i;
+
+	for (i = CDM_MOVE_BUSY; i < CDM_NR_MOVE_STATUS; i++)
+		left += mv->nr[i];
+	cdm_node_count(node, CDM_STAT_QUEUE_MOVED, mv->nr[CDM_MOVE_MOVED]);
+	cdm_node_count(node, CDM_STAT_QUEUE_LEFT, left);
+}
+
+/* Requests of one target and one set of flags; what was not put back is freed. */
+static void run_list(struct cdm_node *node, struct list_head *list, u32 pages,
+		     struct cdm_move *mv)
+{
+	struct request *req, *next;
+	unsigned long index = 0;
+	struct cdm_run run;
+	int err;
+
+	err = cdm_move_check(mv) ?: cdm_run_begin(&run, mv, pages);
+	if (err) {
+		list_for_each_entry(req, list, list)
+			request_done(req, NULL, err);
+		cdm_node_count(node, CDM_STAT_QUEUE_LEFT, pages);
+		return;
+	}
+	run.drain = true;
+	list_for_each_entry_safe(req, next, list, list) {
+		u64 waited = ktime_get_ns() - req->since;
+
+		/* Who waits wants a result of his own; he is alone in the list. */
+		mv->flags = req->r.flags | CDM_MOVE_ASYNC;
+		err = run_request(&run, &req->r, index);
+		index += req->r.nr;
+		trace_cdm_request(node->nid, &req->r, waited, err);
+		if (err == -EAGAIN && queue_again(node, req))
+			run.total -= req->r.nr;
+	}
+	cdm_run_flush(&run);
+	cdm_run_end(&run);
+	count_left(node, mv);
+	list_for_each_entry(req, list, list)
+		request_done(req, mv, err);
+}
+
+/**
+ * cdm_queue_run() - move a batch of what a node's queue holds
+ * @node: the node; its kcdmd is the caller
+ *
+ * Bounded: one batch, after which kcdmd looks at its other work.
+ *
+ * Context: kcdmd/N, no lock held. Waits for no lock that a fault may hold.
+ * Return: true if there is more.
+ */
+bool cdm_queue_run(struct cdm_node *node)
+{
+	struct cdm_queue *q = node->queue;
+	struct request *req, *next;
+	LIST_HEAD(list);
+	LIST_HEAD(one);
+	u32 pages;
+	int nid;
+
+	if (!READ_ONCE(q->nr))
+		return false;
+
+	nid = queue_take(q, &list, &pages);
+	list_for_each_entry_safe(req, next, &list, list) {
+		struct cdm_move mv = { .nid = nid };
+
+		if (!req->r.wait)
+			continue;
+		pages -= req->r.nr;
+		list_move(&req->list, &one);
+		run_list(node, &one, req->r.nr, &mv);
+		queue_free(q, &one);
+	}
+	if (!list_empty(&list)) {
+		struct cdm_move mv = { .nid = nid };
+
+		run_list(node, &list, pages, &mv);
+		queue_free(q, &list);
+	}
+	return READ_ONCE(q->nr);
+}
+
+static void queue_drop(struct cdm_node *node, u64 policy, bool all)
+{
+	struct cdm_queue *q = node->queue;
+	struct request *req, *next;
+	LIST_HEAD(list);
+	u64 nr = 0;
+
+	scoped_guard(spinlock_irqsave, &q->lock) {
+		list_for_each_entry_safe(req, next, &q->fifo, list)
+			if (all || req->r.policy == policy)
+				queue_unlink(q, req, &list);
+	}
+	list_for_each_entry(req, &list, list) {
+		request_done(req, NULL, -ECANCELED);
+		nr++;
+	}
+	cdm_node_count(node, CDM_STAT_QUEUE_DROPPED, nr);
+	queue_free(q, &list);
+}
+
+/**
+ * cdm_queue_open() - take requests
+ * @node: the node; its kcdmd is about to start
+ *
+ * Context: under cdm_node_lock.
+ */
+void cdm_queue_open(struct cdm_node *node)
+{
+	guard(spinlock_irqsave)(&node->queue->lock);
+	node->queue->open = true;
+}
+
+/**
+ * cdm_queue_close() - take no more requests and drop those that are there
+ * @node: the node; its kcdmd has stopped
+ *
+ * Context: under cdm_node_lock.
+ */
+void cdm_queue_close(struct cdm_node *node)
+{
+	scoped_guard(spinlock_irqsave, &node->queue->lock)
+		node->queue->open = false;
+	queue_drop(node, 0, true);
+}
+
+/**
+ * cdm_queue_forget() - drop what a policy asked for, from every queue
+ * @policy: its id; it is asked nothing any more
+ *
+ * What kcdmd is moving at this moment is moved.
+ *
+ * Context: any but NMI.
+ */
+void cdm_queue_forget(u64 policy)
+{
+	struct cdm_node *node;
+	int nid;
+
+	guard(rcu)();
+	for_each_node_mask(nid, cdm_managed_nodes) {
+		node = cdm_node_of(nid);
+		if (node)
+			queue_drop(node, policy, false);
+	}
+}
+
+/**
+ * cdm_queue_node() - whose kcdmd does a move
+ * @to: where the pages go
+ * @near: a node of the event, or NUMA_NO_NODE
+ *
+ * The target's, so that its moves are in one queue; if it is no managed node,
+ * the event's; else any.
+ *
+ * Context: under RCU.
+ * Return: a managed node, or NULL if there is none.
+ */
+struct cdm_node *cdm_queue_node(int to, int near)
+{
+	struct cdm_node *node = cdm_node_of(to);
+	int nid;
+
+	if (!node && near != NUMA_NO_NODE)
+		node = cdm_node_of(near);
+	for_each_node_mask(nid, cdm_managed_nodes)
+		if (!node)
+			node = cdm_node_of(nid);
+	return node;
+}
+
+/* ---- for drivers ----------------------------------------------------------------- */
+
+static int queue_wait(struct cdm_node *node, struct cdm_request *r,
+		      struct cdm_move_wait *wait)
+{
+	init_completion(&wait->done);
+	wait->err = -EINPROGRESS;
+	memset(wait->nr, 0, sizeof(wait->nr));
+	r->wait = wait;
+	return cdm_queue_add(node, r);
+}
+
+/**
+ * cdm_move_later() - have kcdmd move a page's folio
+ * @node: the driver's node
+ * @pfn: any page of the folio
+ * @nid: where to
+ * @flags: CDM_MOVE_*, as for cdm_move_pfns()
+ * @wait: NULL, or filled and completed when the move was made or given up; the
+ *	caller keeps it until then
+ *
+ * For interrupts and other places that may not sleep. Without @wait a page that
+ * is in the queue is not queued twice.
+ *
+ * Context: any but NMI.
+ * Return: 0; -EEXIST if it is in the queue; -ENOSPC if that is full; -EINVAL for
+ * unknown flags or a node that does not exist, -ENODEV if @node is not online.
+ */
+int cdm_move_later(struct cdm_node *node, unsigned long pfn, int nid,
+		   unsigned int flags, struct cdm_move_wait *wait)
+{
+	struct cdm_request r = {
+		.where = pfn, .nr = 1, .nid = nid, .flags = flags,
+	};
+
+	if (flags & ~CDM_MOVE_FLAGS || nid < 0 || nid >= MAX_NUMNODES ||
+	    !node_possible(nid))
+		return -EINVAL;
+	if (wait)
+		return queue_wait(node, &r, wait);
+	return cdm_queue_add(node, &r);
+}
+EXPORT_SYMBOL_GPL(cdm_move_later);
