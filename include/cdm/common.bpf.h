@@ -164,6 +164,10 @@ extern int cdm_bpf_enqueue_range(const struct cdm_common *c, void *req,
 extern int cdm_bpf_enqueue_pfn(const struct cdm_common *c, __u64 pfn, __s32 nid,
 			       __u32 flags) __ksym;
 
+/* Folios of a node and whether they were used; from tick and syscall programs. */
+extern int cdm_bpf_scan_node(const struct cdm_common *c__nullable, void *scan,
+			     __u32 scan__sz, void *out, __u32 out__sz) __ksym;
+
 #define CDM_MOVE_SHARED		(1U << 0)
 #define CDM_MOVE_ANY_POLICY	(1U << 1)
 #define CDM_MOVE_SPLIT		(1U << 2)

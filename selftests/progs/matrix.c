@@ -8,7 +8,7 @@
  * below, so a right that was given by accident fails as well as one that was
  * lost. A last column without any kfunc shows that a refusal is about the kfunc.
  *
- * Programs are built by hand: compiling 120 of them, each its own object, would
+ * Programs are built by hand: compiling hundreds of them, each its own object, would
  * take longer than all the other tests, and the point is the verifier.
  */
 #include <bpf/bpf.h>
@@ -46,17 +46,32 @@ static const struct {
 #define NR_CB	(sizeof(callbacks) / sizeof(callbacks[0]))
 #define ALL	((1u << NR_CB) - 1)
 
-/* The documented table: callbacks by bit, in the order above. */
+#define TICK	(1u << 8)
+/* Callbacks about pages: the first six; and tick. */
+#define EVENTS	(0x3fu | TICK)
+/* A program of type syscall, which has no callback and passes NULL. */
+#define SYSCALL	(1u << 31)
+
+/*
+ * The documented table: callbacks by bit, in the order above. What sleeps may be
+ * called by programs that sleep only.
+ */
 static const struct {
 	const char *name;
 	unsigned int allowed;
+	bool sleeps;
 } kfuncs[] = {
-	{ "cdm_bpf_node_stat",		ALL },
-	{ "cdm_bpf_memcg_usage",	ALL },
-	{ "cdm_bpf_folio_info",		ALL },
-	{ "cdm_bpf_error_bstr",		ALL },
-	{ "cdm_bpf_dump_bstr",		1u << 11 },
-	{ NULL,				ALL },	/* no kfunc at all */
+	{ "cdm_bpf_node_stat",		ALL,		false },
+	{ "cdm_bpf_memcg_usage",	ALL,		false },
+	{ "cdm_bpf_folio_info",		ALL,		false },
+	{ "cdm_bpf_error_bstr",		ALL,		false },
+	{ "cdm_bpf_dump_bstr",		1u << 11,	false },
+	{ "cdm_bpf_move_range",		TICK | SYSCALL,	true },
+	{ "cdm_bpf_move_pfns",		TICK | SYSCALL,	true },
+	{ "cdm_bpf_scan_node",		TICK | SYSCALL,	true },
+	{ "cdm_bpf_enqueue_range",	EVENTS,		false },
+	{ "cdm_bpf_enqueue_pfn",	EVENTS,		false },
+	{ NULL,				ALL | SYSCALL,	false },	/* no kfunc at all */
 };
 
 #define NR_KF	(sizeof(kfuncs) / sizeof(kfuncs[0]))
@@ -93,15 +108,15 @@ static int load_string(struct bpf_insn *p, int d)
 	return 2;
 }
 
-/* Arguments of kfunc @kf; r1 is the context's first member. */
-static int build(struct bpf_insn *p, size_t kf, int id)
+/* Arguments of kfunc @kf; r1 is the context's first member, or NULL without one. */
+static int build(struct bpf_insn *p, size_t kf, int id, bool context)
 {
 	int n = 0;
 
 	if (!kfuncs[kf].name)
 		goto out;
 
-	p[n++] = LDX_DW(1, 1, 0);
+	p[n++] = context ? LDX_DW(1, 1, 0) : MOV_IMM(1, 0);
 	/* 16 bytes of data on the stack. */
 	p[n++] = ST_DW(10, -16, 0);
 	p[n++] = ST_DW(10, -24, 0);
@@ -134,6 +149,21 @@ static int build(struct bpf_insn *p, size_t kf, int id)
 		p[n++] = ADD_IMM(3, -24);
 		p[n++] = MOV_IMM(4, 16);
 		break;
+	case 5 ... 7:		/* two pieces of memory */
+		p[n++] = MOV_REG(4, 10);
+		p[n++] = ADD_IMM(4, -24);
+		p[n++] = MOV_IMM(5, 16);
+		/* fallthrough */
+	case 8:			/* one */
+		p[n++] = MOV_REG(2, 10);
+		p[n++] = ADD_IMM(2, -24);
+		p[n++] = MOV_IMM(3, 16);
+		break;
+	case 9:
+		p[n++] = MOV_IMM(2, 0);
+		p[n++] = MOV_IMM(3, 0);
+		p[n++] = MOV_IMM(4, 0);
+		break;
 	}
 	p[n++] = KFUNC(id);
 out:
@@ -142,7 +172,10 @@ out:
 	return n;
 }
 
-/* 0 if the verifier accepts, else a negative errno; its words in log_buf. */
+/*
+ * 0 if the verifier accepts, else a negative errno; its words in log_buf. Without
+ * @ops_id it is a program of type syscall.
+ */
 static int try_load(int ops_id, size_t cb, size_t kf, int kf_id, bool sleepable)
 {
 	struct bpf_insn insns[32];
@@ -151,10 +184,10 @@ static int try_load(int ops_id, size_t cb, size_t kf, int kf_id, bool sleepable)
 
 	log_buf[0] = '\0';
 	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_STRUCT_OPS;
+	attr.prog_type = ops_id ? BPF_PROG_TYPE_STRUCT_OPS : BPF_PROG_TYPE_SYSCALL;
 	attr.attach_btf_id = ops_id;
 	attr.expected_attach_type = cb;	/* a struct_ops reads it as a member */
-	attr.insn_cnt = build(insns, kf, kf_id);
+	attr.insn_cnt = build(insns, kf, kf_id, ops_id);
 	attr.insns = (unsigned long)insns;
 	attr.license = (unsigned long)"GPL";
 	attr.prog_flags = sleepable ? BPF_F_SLEEPABLE : 0;
@@ -191,6 +224,18 @@ static int check_members(const struct btf *btf, int ops_id)
 		nr++;
 	}
 	return bad + ((size_t)nr != NR_CB);
+}
+
+/* What came out against what the table says; 1 if they differ. */
+static int compare(const char *who, size_t kf, bool sleeps, bool want, int err)
+{
+	if (want == !err)
+		return 0;
+	printf("%s calling %s (%s): %s, but the table says %s; %d\n%s",
+	       who, kfuncs[kf].name ?: "nothing", sleeps ? "sleepable" : "atomic",
+	       err ? "refused" : "accepted", want ? "accept" : "refuse", err,
+	       log_buf);
+	return 1;
 }
 
 int main(void)
@@ -230,22 +275,19 @@ int main(void)
 			for (s = 0; s < 2; s++) {
 				bool want = callbacks[cb].kind != RESERVED &&
 					    kfuncs[kf].allowed & (1u << cb) &&
-					    (!s || callbacks[cb].kind == SLEEPABLE);
-				int err = try_load(ops_id, cb, kf, ids[kf], s);
+					    (!s || callbacks[cb].kind == SLEEPABLE) &&
+					    (s || !kfuncs[kf].sleeps);
 
 				pairs++;
-				if (want == !err)
-					continue;
-				bad++;
-				printf("%s calling %s (%s): %s, but the table says %s; %d\n%s",
-				       callbacks[cb].name,
-				       kfuncs[kf].name ?: "nothing",
-				       s ? "sleepable" : "atomic",
-				       err ? "refused" : "accepted",
-				       want ? "accept" : "refuse", err, log_buf);
+				bad += compare(callbacks[cb].name, kf, s, want,
+					       try_load(ops_id, cb, kf, ids[kf], s));
 			}
 		}
 	}
+	for (kf = 0; kf < NR_KF; kf++, pairs++)
+		bad += compare("a syscall program", kf, true,
+			       kfuncs[kf].allowed & SYSCALL,
+			       try_load(0, 0, kf, ids[kf], true));
 	/* A member that is no callback, and one far outside. */
 	if (!try_load(ops_id, NR_CB, NR_KF - 1, 0, false) ||
 	    !try_load(ops_id, 4000, NR_KF - 1, 0, false)) {

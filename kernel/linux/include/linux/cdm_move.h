@@ -101,6 +101,36 @@ struct cdm_move_pfn {
 };
 
 /**
+ * struct cdm_scan - where a scan of a node's folios is
+ * @cursor: page frame to begin at, 0 for the beginning; moved on by the scan, to
+ *	0 at the end of the node
+ * @nid: the node
+ * @__pad: must be 0
+ */
+struct cdm_scan {
+	__u64 cursor;
+	__s32 nid;
+	__u32 __pad;
+};
+
+/**
+ * struct cdm_scan_folio - a folio that a scan found
+ * @pfn: its first page frame
+ * @order: it has 1 << @order pages
+ * @used: entries of page tables in which it was accessed since the last look;
+ *	the largest number there is if the folio was locked and this is not known
+ * @mapcount: entries of page tables that map it
+ * @anon: 1 for anonymous memory, 0 for file and shared memory
+ */
+struct cdm_scan_folio {
+	__u64 pfn;
+	__u32 order;
+	__u32 used;
+	__u32 mapcount;
+	__u32 anon;
+};
+
+/**
  * struct cdm_move - a driver's wish to move pages, and what came of it
  * @nid: node to move to
  * @flags: CDM_MOVE_*

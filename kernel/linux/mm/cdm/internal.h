@@ -73,7 +73,7 @@ enum cdm_node_stat {
 	CDM_STAT_QUEUE_FULL,	/* ... and refused, for want of room */
 	CDM_STAT_QUEUE_DROPPED,	/* ... and dropped, as the policy or node went */
 	CDM_STAT_QUEUE_MOVED,	/* pages that kcdmd moved */
-	CDM_STAT_QUEUE_LEFT,	/* pages that it could not move */
+	CDM_STAT_QUEUE_LEFT,	/* pages that it could or need not move */
 	CDM_NR_NODE_STATS,
 };
 
@@ -416,6 +416,8 @@ int cdm_bpf_move_range(const struct cdm_common *c__nullable, void *req,
 		       u32 req__sz, void *status, u32 status__sz);
 int cdm_bpf_move_pfns(const struct cdm_common *c__nullable, void *req,
 		      u32 req__sz, void *pages, u32 pages__sz);
+int cdm_bpf_scan_node(const struct cdm_common *c__nullable, void *scan,
+		      u32 scan__sz, void *out, u32 out__sz);	/* scan.c */
 int cdm_bpf_enqueue_range(const struct cdm_common *c, void *req, u32 req__sz);
 int cdm_bpf_enqueue_pfn(const struct cdm_common *c, u64 pfn, s32 nid, u32 flags);
 

@@ -242,7 +242,7 @@ static void count_left(struct cdm_node *node, const struct cdm_move *mv)
 	unsigned long left = 0;
 	int i;
 
-	for (i = CDM_MOVE_BUSY; i < CDM_NR_MOVE_STATUS; i++)
+	for (i = CDM_MOVE_ALREADY; i < CDM_NR_MOVE_STATUS; i++)
 		left += mv->nr[i];
 	cdm_node_count(node, CDM_STAT_QUEUE_MOVED, mv->nr[CDM_MOVE_MOVED]);
 	cdm_node_count(node, CDM_STAT_QUEUE_LEFT, left);
