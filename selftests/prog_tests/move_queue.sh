@@ -30,6 +30,7 @@ teardown()
 		kill "$job" 2>/dev/null
 	done
 	wait 2>/dev/null
+	[ ! -e /sys/fs/bpf/cdm/promote ] || "$CDMCTL" policy unload promote >/dev/null
 	[ ! -d $CDM/nodes/2 ] || echo max >$CDM/nodes/2/move_limit
 }
 
@@ -210,7 +211,9 @@ test_move_queue_bad()
 {
 	policy -s mode=6 -d bad_flag -d bad_node -d bad_align -d bad_empty \
 		-d bad_cookie -d bad_huge -d bad_size -d bad_gone -d bad_null \
-		-d bad_move_align -d bad_pad -d bad_pfn_range -d done "$QUEUE" sleep 1
+		-d bad_move_align -d bad_pad -d bad_pfn_range \
+		-d bad_scan_node -d bad_scan_absent -d bad_scan_size -d bad_scan_null \
+		-d done "$QUEUE" sleep 1
 	check_eq "$(var done)" 1 "ticks that asked"
 	check_eq "$(var bad_flag)" -22 "unknown flag"
 	check_eq "$(var bad_node)" -22 "no such node"
@@ -224,6 +227,55 @@ test_move_queue_bad()
 	check_eq "$(var bad_move_align)" -22 "unaligned move"
 	check_eq "$(var bad_pad)" -22 "padding that is not zero"
 	check_eq "$(var bad_pfn_range)" -22 "page frames with a range"
+	check_eq "$(var bad_scan_node)" -22 "scan of no node"
+	check_eq "$(var bad_scan_absent)" -22 "scan of a node that is not possible"
+	check_eq "$(var bad_scan_size)" -22 "scan into a part of an element"
+	check_eq "$(var bad_scan_null)" -22 "scan by a callback without its context"
+}
+
+# promote OPTION... - attach promote_scan from node 1 to node 0
+promote()
+{
+	"$CDMCTL" policy load "$BPF/promote_scan.bpf.o" --pin promote --node all \
+		--set from=1 --set to=0 --set ops.tick_ms=50 "$@" >/dev/null ||
+		fail "promote_scan cannot be attached"
+}
+
+# pages KIND NODE - of hotcold's output
+pages()
+{
+	awk -v k="$1" -v n="$2" '$1 == k && $2 == n { print $3; f = 1 } END { if (!f) print 0 }' "$TMP/hot"
+}
+
+# timeout: 120
+# promote_scan moves what is used to the other node, and leaves what is not
+test_move_scan_promote()
+{
+	promote --set block_order=4
+	"$PROGS/hotcold" -s 4096 -n 1 -t 10 >"$TMP/hot" || fail "hotcold: $(cat "$TMP/hot")"
+	note "$(tr '\n' ' ' <"$TMP/hot")"
+	cat /sys/kernel/debug/cdm/dump >"$TMP/dump"
+	"$CDMCTL" policy unload promote >/dev/null || fail "promote_scan cannot be unloaded"
+	check_eq "$(pages before 1)" 1024 "pages on node 1 at first"
+	check_ge "$(pages hot 0)" 400 "used pages that came to node 0, of 512"
+	check_ge "$(pages cold 1)" 460 "unused pages that stayed, of 512"
+	check_eq "$(awk '/^wrong/ { print $2 }' "$TMP/hot")" 0 "pages with other contents"
+	check_match "$(cat "$TMP/dump")" 'node 1 to 0: [0-9]+ passes' "what the policy dumps"
+}
+
+# Without it everything stays where it is
+test_move_scan_none()
+{
+	"$PROGS/hotcold" -s 4096 -n 1 -t 3 >"$TMP/hot" || fail "hotcold: $(cat "$TMP/hot")"
+	check_eq "$(pages hot 1)" 512 "used pages on node 1"
+	check_eq "$(pages cold 1)" 512 "unused pages on node 1"
+}
+
+# It refuses to work between a node and itself
+test_move_scan_bad()
+{
+	expect_fail "$CDMCTL" policy load "$BPF/promote_scan.bpf.o" --set from=1 --set to=1 --pin promote
+	check_match "$OUT" 'want two nodes' "what cdmctl says"
 }
 
 # timeout: 120

@@ -37,11 +37,14 @@ __s64 move_rate, move_tokens;
 
 __s64 bad_flag, bad_node, bad_align, bad_empty, bad_cookie, bad_huge, bad_size;
 __s64 bad_gone, bad_null, bad_move_align, bad_pad, bad_pfn_range;
+__s64 bad_scan_node, bad_scan_absent, bad_scan_size, bad_scan_null;
 
 #define MAX_PFNS 64
 struct cdm_move_pfn pfns[MAX_PFNS];
 __u32 nr_pfns;
 __u8 status[4096];
+struct cdm_scan scan;
+struct cdm_scan_folio found[4];
 
 static __always_inline void count(__s64 ret)
 {
@@ -146,6 +149,13 @@ static void bad_requests(const struct cdm_tick_ctx *c)
 	req.__pad = 1;
 	bad_pad = cdm_bpf_move_range(&c->common, &req, sizeof(req), status, sizeof(status));
 	bad_pfn_range = cdm_bpf_move_pfns(&c->common, &good, sizeof(good), pfns, sizeof(pfns));
+	scan.nid = 1000;
+	bad_scan_node = cdm_bpf_scan_node(&c->common, &scan, sizeof(scan), found, sizeof(found));
+	scan.nid = 3;
+	bad_scan_absent = cdm_bpf_scan_node(&c->common, &scan, sizeof(scan), found, sizeof(found));
+	scan.nid = to;
+	bad_scan_size = cdm_bpf_scan_node(&c->common, &scan, sizeof(scan), found, 25);
+	bad_scan_null = cdm_bpf_scan_node(NULL, &scan, sizeof(scan), found, sizeof(found));
 }
 
 void CDM_CALLBACK_S(tick, q_tick, const struct cdm_tick_ctx *c)
