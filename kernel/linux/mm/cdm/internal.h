@@ -114,7 +114,7 @@ static_assert(MAX_NUMNODES < CDM_FSTATE_CAME_BY_MOVE);
  * @stamp: ktime_get_ns() up to which @tokens is right
  */
 struct cdm_limit {
-	spinlock_t lock;
+	spinlock_t lock;	/* a leaf; bottom halves off */
 	u64 rate;
 	s64 burst;
 	s64 tokens;

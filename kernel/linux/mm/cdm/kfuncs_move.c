@@ -24,7 +24,7 @@
 #include "migrate.h"
 
 /* One call: 4 GiB of small pages; more would only make it harder to stop. */
-#define CDM_CALL_PAGES		(1UL << 20)
+#define CDM_CALL_PAGES		BIT(20)
 
 /* The size of a request that has a result. */
 #define CDM_REQ_MIN		offsetofend(struct cdm_move_req, __pad)

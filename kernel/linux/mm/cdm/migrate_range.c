@@ -222,7 +222,7 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 	struct range_walk *w = walk->private;
 	pte_t *start, *pte;
 	bool go_on = true;
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* of the page table, or of the huge entry */
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	ptl = pmd_trans_huge_lock(pmd, vma);
@@ -251,7 +251,7 @@ static int walk_hugetlb(pte_t *ptep, unsigned long hmask, unsigned long addr,
 	struct vm_area_struct *vma = walk->vma;
 	struct range_walk *w = walk->private;
 	bool go_on = true;
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* of the huge entry */
 	pte_t pte;
 
 	ptl = huge_pte_lock(hstate_vma(vma), walk->mm, ptep);

@@ -50,7 +50,7 @@ struct request {
 };
 
 struct cdm_queue {
-	spinlock_t lock;
+	spinlock_t lock;		/* for all of it; interrupts off */
 	bool open;
 	unsigned int nr;
 	struct list_head fifo;
