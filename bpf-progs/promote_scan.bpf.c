@@ -36,7 +36,8 @@ const volatile __u32 block_order = 9;
 /* Pages that may move in one pass over the node. Range 1..2^32-1. */
 const volatile __u32 pass_pages = 65536;
 
-/* Heat below which nothing moves: used folios of a block, summed up over passes,
+/*
+ * Heat below which nothing moves: used folios of a block, summed up over passes,
  * each counting half of the next. Range 1..2^31.
  */
 const volatile __u32 min_heat = 2;
@@ -46,6 +47,7 @@ const volatile __u32 min_heat = 2;
 #define NR_FOUND	512
 
 static __u32 heat[NR_BLOCKS];
+static __u64 pages[NR_BINS];		/* of blocks, by bin; for end_pass() */
 static struct cdm_scan_folio found[NR_FOUND];
 static struct cdm_move_pfn hot[NR_FOUND];
 
@@ -60,29 +62,39 @@ static __u32 block_of(__u64 pfn)
 	return (pfn >> (block_order & 31)) & (NR_BLOCKS - 1);
 }
 
+/* The logarithm, in four steps rather than in a loop: the verifier walks it. */
 static __u32 bin_of(__u32 h)
 {
-	__u32 bin = 0, i;
+	__u32 bin = 0;
 
-	bpf_for(i, 0, NR_BINS - 1) {
-		if (h < 2)
-			break;
-		h >>= 1;
-		bin++;
+	if (h > 0xffff)
+		h = 0xffff;
+	if (h >= 256) {
+		h >>= 8;
+		bin += 8;
 	}
-	return bin;
+	if (h >= 16) {
+		h >>= 4;
+		bin += 4;
+	}
+	if (h >= 4) {
+		h >>= 2;
+		bin += 2;
+	}
+	return bin + (h >= 2);
 }
 
 /* A pass is over: what is hot for the next one, and let all cool down. */
 static void end_pass(const struct cdm_tick_ctx *c)
 {
-	__u64 pages[NR_BINS] = {}, sum = 0, room = pass_pages;
+	__u64 sum = 0, room = pass_pages;
 	__s64 free = cdm_bpf_node_stat(&c->common, to, CDM_ITEM_FREE);
 	__u32 i, bin;
 
 	/* A full target would cost a try for each page. */
 	if (free >= 0 && room > free / 2)
 		room = free / 2;
+	__builtin_memset(pages, 0, sizeof(pages));
 	bpf_for(i, 0, NR_BLOCKS) {
 		__u32 h;
 

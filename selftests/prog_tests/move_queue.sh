@@ -159,9 +159,9 @@ test_move_tick_range()
 
 	read -r start end <<<"$(heap)"
 	policy -s mode=3 -s tick_tgid=$$ -s tick_start="$start" -s tick_end="$end" \
-		-s to=1 -d move_ret -d nr_moved -d nr_total -d done -d move_rate \
+		-s to=1 -d move_ret -d nr_moved -d nr_total -d n_done -d move_rate \
 		"$QUEUE" sleep 2
-	check_eq "$(var done)" 1 "ticks that moved"
+	check_eq "$(var n_done)" 1 "ticks that moved"
 	check_eq "$(var move_ret)" 0 "what the kfunc returned"
 	check_ge "$(var nr_moved)" 4 "pages moved"
 	check_eq "$(var nr_total)" $(((end - start) / 4096)) "pages accounted for"
@@ -174,9 +174,9 @@ test_move_tick_pfns()
 	local before
 
 	before=$(stat_of 2 moved_in)
-	policy -s mode=4 -T target -d move_ret -d nr_moved -d nr_total -d done \
+	policy -s mode=4 -T target -d move_ret -d nr_moved -d nr_total -d n_done \
 		"$QUEUE" "$PROGS/touch" -s 2048 -m nohuge -w 3
-	check_eq "$(var done)" 1 "ticks that moved"
+	check_eq "$(var n_done)" 1 "ticks that moved"
 	check_eq "$(var move_ret)" 0 "what the kfunc returned"
 	check_eq "$(var nr_total)" 64 "frames accounted for"
 	check_ge "$(var nr_moved)" 60 "frames moved"
@@ -195,7 +195,7 @@ test_move_tick_limit()
 	echo "1 5" >$CDM/nodes/1/move_limit
 	policy -s mode=3 -s tick_tgid=$$ -s tick_start="$start" -s tick_end="$end" \
 		-s to=1 -d move_ret -d nr_moved -d nr_limited -d move_rate \
-		-d move_tokens -d done "$QUEUE" sleep 2
+		-d move_tokens -d n_done "$QUEUE" sleep 2
 	echo max >$CDM/nodes/1/move_limit
 	check_eq "$(var move_rate)" 1 "rate that the policy reads"
 	check_le "$(var move_tokens)" 5 "pages that may move, as the policy reads"
@@ -213,8 +213,8 @@ test_move_queue_bad()
 		-d bad_cookie -d bad_huge -d bad_size -d bad_gone -d bad_null \
 		-d bad_move_align -d bad_pad -d bad_pfn_range \
 		-d bad_scan_node -d bad_scan_absent -d bad_scan_size -d bad_scan_null \
-		-d done "$QUEUE" sleep 1
-	check_eq "$(var done)" 1 "ticks that asked"
+		-d n_done "$QUEUE" sleep 1
+	check_eq "$(var n_done)" 1 "ticks that asked"
 	check_eq "$(var bad_flag)" -22 "unknown flag"
 	check_eq "$(var bad_node)" -22 "no such node"
 	check_eq "$(var bad_align)" -22 "unaligned range"

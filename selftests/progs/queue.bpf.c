@@ -24,7 +24,7 @@ const volatile __u64 tick_start, tick_end;
 const volatile __u32 tick_tgid, flags;
 
 __u32 target;
-__u64 cookie, seen, done;
+__u64 cookie, seen, n_done;
 
 /* Of the requests: accepted, known, no room, refused; and the last refusal. */
 __u64 n_ok, n_same, n_full, n_bad;
@@ -163,7 +163,7 @@ void CDM_CALLBACK_S(tick, q_tick, const struct cdm_tick_ctx *c)
 	struct cdm_move_req req = { .nid = to, .flags = flags };
 	__u32 i;
 
-	if (c->nid != from || done)
+	if (c->nid != from || n_done)
 		return;
 
 	move_rate = cdm_bpf_node_stat(&c->common, to, CDM_ITEM_MOVE_RATE);
@@ -176,7 +176,7 @@ void CDM_CALLBACK_S(tick, q_tick, const struct cdm_tick_ctx *c)
 		move_ret = cdm_bpf_move_range(&c->common, &req, sizeof(req),
 					      status, sizeof(status));
 		results(&req);
-		done = 1;
+		n_done = 1;
 		break;
 	case MODE_TICK_PFNS:
 		if (nr_pfns < MAX_PFNS)
@@ -184,7 +184,7 @@ void CDM_CALLBACK_S(tick, q_tick, const struct cdm_tick_ctx *c)
 		move_ret = cdm_bpf_move_pfns(&c->common, &req, sizeof(req),
 					     pfns, sizeof(pfns));
 		results(&req);
-		done = 1;
+		n_done = 1;
 		break;
 	case MODE_FLOOD:
 		/* Frames far beyond memory; kcdmd is here and takes none away. */
@@ -192,11 +192,11 @@ void CDM_CALLBACK_S(tick, q_tick, const struct cdm_tick_ctx *c)
 			count(cdm_bpf_enqueue_pfn(&c->common, (1ULL << 40) + i, from, 0));
 		bpf_for(i, 0, 4096)
 			count(cdm_bpf_enqueue_pfn(&c->common, (1ULL << 40) + i, from, 0));
-		done = 1;
+		n_done = 1;
 		break;
 	case MODE_BAD:
 		bad_requests(c);
-		done = 1;
+		n_done = 1;
 		break;
 	}
 }
