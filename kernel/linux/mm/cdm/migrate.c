@@ -176,7 +176,7 @@ void cdm_run_note(struct cdm_run *run, unsigned long index, unsigned long nr,
 
 /**
  * cdm_run_add() - a folio to move
- * @run: the run; cdm_run_full() is false
+ * @run: the run; not cdm_run_full(), unless cdm_run_continues()
  * @folio: referenced by the caller, taken over
  * @pfn: first page that is asked for
  * @index: of that page
@@ -187,12 +187,10 @@ void cdm_run_note(struct cdm_run *run, unsigned long index, unsigned long nr,
 void cdm_run_add(struct cdm_run *run, struct folio *folio, unsigned long pfn,
 		 unsigned long index, unsigned long nr)
 {
-	struct cdm_run_entry *e = run->nr ? &run->v[run->nr - 1] : NULL;
+	struct cdm_run_entry *e;
 
-	/* The next page of the folio that came last. */
-	if (e && e->folio == folio && e->pfn + e->nr == pfn &&
-	    e->index + e->nr == index) {
-		e->nr += nr;
+	if (cdm_run_continues(run, folio, pfn, index)) {
+		run->v[run->nr - 1].nr += nr;
 		folio_put(folio);
 		return;
 	}

@@ -90,6 +90,17 @@ static inline bool cdm_run_full(const struct cdm_run *run)
 	return run->nr == CDM_BATCH_FOLIOS || run->nr_pages >= CDM_BATCH_PAGES;
 }
 
+/* Is this the next page of the folio that came last? It needs no room. */
+static inline bool cdm_run_continues(const struct cdm_run *run,
+				     const struct folio *folio,
+				     unsigned long pfn, unsigned long index)
+{
+	const struct cdm_run_entry *e = &run->v[run->nr - 1];
+
+	return run->nr && e->folio == folio && e->pfn + e->nr == pfn &&
+	       e->index + e->nr == index;
+}
+
 bool cdm_run_split(struct cdm_run *run, struct folio *folio);
 enum cdm_move_status cdm_folio_movable(struct folio *folio, int nid);
 struct folio *cdm_alloc_dst(struct folio *src, unsigned long private);

@@ -92,7 +92,7 @@ static enum cdm_move_status no_folio(struct page *page)
 
 /**
  * cdm_run_pfn() - put the folio that holds a page frame into a run
- * @run: the run; moved if its batch is full then
+ * @run: the run; moved first if its batch is full
  * @pfn: any page of the folio
  * @index: of that page
  *
@@ -133,9 +133,13 @@ again:
 		cdm_run_note(run, index, 1, status);
 		return;
 	}
-	cdm_run_add(run, folio, pfn, index, 1);
-	if (cdm_run_full(run))
+	if (cdm_run_full(run) && !cdm_run_continues(run, folio, pfn, index)) {
+		/* Ours may be a folio of the batch, which no one else may hold. */
+		folio_put(folio);
 		cdm_run_flush(run);
+		goto again;
+	}
+	cdm_run_add(run, folio, pfn, index, 1);
 }
 
 /**

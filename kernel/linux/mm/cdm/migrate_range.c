@@ -141,7 +141,8 @@ static bool walk_folio(struct range_walk *w, struct vm_area_struct *vma,
 		walk_note(w, addr, end, CDM_MOVE_NOT_PERMITTED);
 		return true;
 	}
-	if (cdm_run_full(w->run))
+	if (cdm_run_full(w->run) &&
+	    !cdm_run_continues(w->run, folio, pfn, walk_index(w, addr)))
 		return false;
 
 	folio_get(folio);
