@@ -26,7 +26,7 @@
 char LICENSE[] SEC("license") = "GPL";
 CDM_MAP_VERSION(1);
 
-/* Scanned, and moved to. Range 0..63, not the same. */
+/* Scanned, and moved to. Any node that is possible, not the same. */
 const volatile __s32 from = 1;
 const volatile __s32 to = 0;
 
@@ -189,8 +189,10 @@ void CDM_CALLBACK_S(tick, scan_tick, const struct cdm_tick_ctx *c)
 
 __s32 CDM_CALLBACK_S(init, scan_init, const struct cdm_init_ctx *c)
 {
-	if (from == to || from < 0 || to < 0 || block_order > 18 || !min_heat) {
-		CDM_ERROR(c, -22, "from %d and to %d: want two nodes; block_order %d: want 0..18; min_heat %d: want 1 or more",
+	if (from == to || block_order > 18 || !min_heat ||
+	    cdm_bpf_node_stat(&c->common, from, CDM_ITEM_TOTAL) < 0 ||
+	    cdm_bpf_node_stat(&c->common, to, CDM_ITEM_TOTAL) < 0) {
+		CDM_ERROR(c, -22, "from %d and to %d: want two nodes that are possible here; block_order %d: want 0..18; min_heat %d: want 1 or more",
 			  from, to, block_order, min_heat);
 		return -22;
 	}

@@ -6,6 +6,7 @@
  * pages at a time as its variables hold.
  */
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +146,7 @@ static int explain(const struct move_args *a, int err)
 		if (a->pfns)
 			err_set(err, "not permitted: moving page frames needs CAP_SYS_ADMIN");
 		else if (a->flags & (SHARED | ANY_POLICY))
-			err_set(err, "not permitted: --shared and --any-policy need CAP_SYS_NICE, and process %llu must be one that you may trace",
+			err_set(err, "not permitted: --shared needs CAP_SYS_NICE, --any-policy CAP_SYS_ADMIN, and process %llu must be one that you may trace",
 				a->pid);
 		else
 			err_set(err, "not permitted: process %llu is not one that you may trace",
@@ -153,9 +154,10 @@ static int explain(const struct move_args *a, int err)
 		err_hint("run it as root");
 		return err;
 	case -ENODEV:
-		return err_set(err, "node %d has no memory online", a->nid);
+		return err_set(err, "node %d has no memory online, or is going offline", a->nid);
 	case -EINVAL:
-		return err_set(err, "the kernel refused the range %s", a->range ?: a->pfns);
+		return err_set(err, "the kernel refused %s, node %d or an option", a->range ?: a->pfns,
+			       a->nid);
 	case -EAGAIN:
 		return err_set(err, "process %llu is changing its mappings; try again, or without --async",
 			       a->pid);
@@ -212,8 +214,10 @@ static int move_range(struct page_bpf *skel, const struct move_args *a,
 	int err;
 
 	for (addr = a->start; addr < a->end; addr += n * page) {
-		n = a->end - addr < PAGE_CHUNK * page ? (a->end - addr) / page :
-							PAGE_CHUNK;
+		/* Cut where no large folio is: it moves with its first page. */
+		n = PAGE_CHUNK - addr / page % PAGE_CHUNK;
+		if (a->end - addr < n * page)
+			n = (a->end - addr) / page;
 		skel->bss->args.start = addr;
 		skel->bss->args.end = addr + n * page;
 		err = call(skel, a);
@@ -254,9 +258,13 @@ static int move_pfns(struct page_bpf *skel, const struct move_args *a,
 			err = number(p + 1, &p, &last);
 		if (!err && (last < pfn || (*p && *p != ',')))
 			err = err_set(-EINVAL, "--pfn: '%s' is not a list of N or N-M", a->pfns);
+		if (!err && last == ULLONG_MAX)
+			err = err_set(-EINVAL, "--pfn: %llu is no page frame", last);
 		for (; !err && pfn <= last; pfn++) {
 			skel->bss->pfns[skel->bss->args.nr_pfns++].pfn = pfn;
-			if (skel->bss->args.nr_pfns == PAGE_CHUNK)
+			/* As in a range: not in the middle of a large folio. */
+			if (skel->bss->args.nr_pfns == PAGE_CHUNK ||
+			    !((pfn + 1) % PAGE_CHUNK))
 				err = flush_pfns(skel, a, r);
 		}
 		if (err)
@@ -338,9 +346,10 @@ int page_move(int argc, char **argv)
 		r.each = json_object_new_array();
 	err = a.pfns ? move_pfns(skel, &a, &r) : move_range(skel, &a, &r);
 	page_bpf__destroy(skel);
-	if (err)
-		json_object_put(r.each);
-	else
+	/* What was moved before an error is moved; in JSON there is one answer. */
+	if (!err || (r.total && !env.json))
 		print_result(&a, &r);
+	else
+		json_object_put(r.each);
 	return err;
 }

@@ -303,8 +303,8 @@ struct cdm_dump_ctx {
  * @CDM_ITEM_SEQ: population sequence; managed nodes only
  * @CDM_ITEM_MOVE_RATE: limit of moves in pages per second, 0 if there is none;
  *	managed nodes only
- * @CDM_ITEM_MOVE_TOKENS: pages that may move now, may be negative; the largest
- *	number there is without a limit; managed nodes only
+ * @CDM_ITEM_MOVE_TOKENS: pages that may move now; the largest number there is
+ *	without a limit; managed nodes only
  */
 enum cdm_node_item {
 	CDM_ITEM_TOTAL,

@@ -35,7 +35,9 @@ struct mm_struct;
  * @CDM_MOVE_UNTRIED: not tried, the call ended early and returned an error
  * @CDM_NR_MOVE_STATUS: how many there are
  *
- * A page that is not moved stays what it was and where it was.
+ * A page that is not moved stays where it was. Its folio may have been split, if
+ * CDM_MOVE_SPLIT asked for that, or if the target had no room for it as a whole. A
+ * page that was freed meanwhile counts as moved.
  */
 enum cdm_move_status {
 	CDM_MOVE_MOVED,

@@ -198,7 +198,7 @@ struct cdm_queue *cdm_queue_alloc(void);
 void cdm_queue_open(struct cdm_node *node);
 void cdm_queue_close(struct cdm_node *node);
 int cdm_queue_add(struct cdm_node *node, const struct cdm_request *want);
-bool cdm_queue_run(struct cdm_node *node);
+long cdm_queue_run(struct cdm_node *node);
 void cdm_queue_forget(u64 policy);
 struct cdm_node *cdm_queue_node(int to, int near);
 

@@ -26,18 +26,20 @@
 static int kcdmd(void *arg)
 {
 	struct cdm_node *node = arg;
-	long timeout;
+	long timeout, work;
 
 	set_freezable();
 	while (!kthread_should_stop()) {
 		/* Pairs with the wait's barrier: work sees what came before. */
 		smp_store_mb(node->kcdmd_kick, false);
 		timeout = max(cdm_call_ticks(node), 1L);
-		if (cdm_queue_run(node)) {
+		work = cdm_queue_run(node);
+		if (!work) {
 			cond_resched();
 			try_to_freeze();
 			continue;
 		}
+		timeout = min(timeout, work);
 		wait_event_freezable_timeout(node->kcdmd_wait,
 					     kthread_should_stop() ||
 					     READ_ONCE(node->kcdmd_kick),

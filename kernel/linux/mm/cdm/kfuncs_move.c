@@ -23,8 +23,8 @@
 #include "internal.h"
 #include "migrate.h"
 
-/* One call: 4 GiB of small pages; more would only make it harder to stop. */
-#define CDM_CALL_PAGES		BIT(20)
+/* One call: 256 MiB of small pages; more would only make it harder to stop. */
+#define CDM_CALL_PAGES		BIT(16)
 
 /* The size of a request that has a result. */
 #define CDM_REQ_MIN		offsetofend(struct cdm_move_req, __pad)
@@ -32,19 +32,20 @@
 /* The address space of a process, as move_pages(2) finds it for current. */
 static struct mm_struct *syscall_mm(const struct cdm_move_req *req)
 {
-	const u32 privileged = CDM_MOVE_SHARED | CDM_MOVE_ANY_POLICY;
 	struct task_struct *task;
 	struct mm_struct *mm;
 	int err = -EPERM;
 
-	if (req->flags & privileged && !capable(CAP_SYS_NICE))
+	/* move_pages(2) keeps to the cpuset whatever rights its caller has. */
+	if ((req->flags & CDM_MOVE_SHARED && !capable(CAP_SYS_NICE)) ||
+	    (req->flags & CDM_MOVE_ANY_POLICY && !capable(CAP_SYS_ADMIN)))
 		return ERR_PTR(-EPERM);
 	task = find_get_task_by_vpid(req->tgid);
 	if (!task)
 		return ERR_PTR(-ESRCH);
 	if (ptrace_may_access(task, PTRACE_MODE_READ_REALCREDS))
 		err = security_task_movememory(task);
-	mm = err ? ERR_PTR(err) : get_task_mm(task);
+	mm = err ? ERR_PTR(err) : cdm_task_mm(task);
 	put_task_struct(task);
 	if (IS_ERR(mm))
 		return mm;
@@ -71,6 +72,15 @@ static int request_read(struct cdm_move_req *req, const void *from, u32 size)
 	return req->__pad ? -EINVAL : 0;
 }
 
+static struct cdm_move move_of(const struct cdm_common *c,
+			       const struct cdm_move_req *r)
+{
+	return (struct cdm_move) {
+		.nid = r->nid,
+		.flags = c ? r->flags | CDM_MOVE_ASYNC : r->flags,
+	};
+}
+
 static void request_write(const struct cdm_move *mv, void *to, u32 size)
 {
 	struct cdm_move_req *req = to;
@@ -91,13 +101,14 @@ __bpf_kfunc_start_defs();
  * @status: filled: enum cdm_move_status of each page, a byte each
  * @status__sz: bytes of @status; pages beyond them are moved and not told of
  *
- * See cdm_move_range(). A syscall program needs what move_pages(2) needs, and
- * CAP_SYS_NICE for CDM_MOVE_SHARED and CDM_MOVE_ANY_POLICY.
+ * See cdm_move_range(). A syscall program needs what move_pages(2) needs:
+ * CAP_SYS_NICE for CDM_MOVE_SHARED; and CAP_SYS_ADMIN for CDM_MOVE_ANY_POLICY. In
+ * tick CDM_MOVE_ASYNC is implied: kcdmd waits for nothing that a process can hold.
  *
  * Context: tick, and programs of type syscall. Sleeps.
  * Return: as cdm_move_range(); -ESRCH if there is no such process, it has no
  * memory, or not that of &cdm_move_req.mm_cookie; -EPERM if it may not be moved;
- * -E2BIG for more than 2^20 pages.
+ * -E2BIG for more than 2^16 pages.
  */
 __bpf_kfunc int cdm_bpf_move_range(const struct cdm_common *c__nullable,
 				   void *req, u32 req__sz, void *status,
@@ -124,7 +135,7 @@ __bpf_kfunc int cdm_bpf_move_range(const struct cdm_common *c__nullable,
 	if (IS_ERR(mm))
 		return PTR_ERR(mm);
 
-	mv = (struct cdm_move) { .nid = r.nid, .flags = r.flags };
+	mv = move_of(c__nullable, &r);
 	mv.status = kvmalloc(max(nr, 1UL), GFP_KERNEL);
 	err = mv.status ? cdm_move_range(mm, r.start, r.end, &mv) : -ENOMEM;
 	if (!err || err == -EINTR || err == -EAGAIN) {
@@ -132,7 +143,11 @@ __bpf_kfunc int cdm_bpf_move_range(const struct cdm_common *c__nullable,
 		request_write(&mv, req, req__sz);
 	}
 	kvfree(mv.status);
-	mmput(mm);
+	/* kcdmd is not the one to tear an address space down. */
+	if (c__nullable)
+		mmput_async(mm);
+	else
+		mmput(mm);
 	return err;
 }
 
@@ -172,7 +187,7 @@ __bpf_kfunc int cdm_bpf_move_pfns(const struct cdm_common *c__nullable,
 	if (nr > CDM_CALL_PAGES)
 		return -E2BIG;
 
-	mv = (struct cdm_move) { .nid = r.nid, .flags = r.flags };
+	mv = move_of(c__nullable, &r);
 	pfns = kvmalloc_array(nr, sizeof(*pfns) + sizeof(*mv.status), GFP_KERNEL);
 	if (!pfns)
 		return -ENOMEM;

@@ -138,7 +138,7 @@ put:
 
 static void move_list(struct list_head *list, struct pass *pass)
 {
-	struct cdm_alloc to = { .nid = pass->to };
+	struct cdm_alloc to = { .nid = pass->to, .failed = CDM_NO_ORDER };
 	unsigned int moved = 0;
 
 	if (list_empty(list))

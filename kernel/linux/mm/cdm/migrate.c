@@ -8,8 +8,8 @@
  * migrate_pages() leaves on the list is what failed, the rest was moved.
  *
  * Strict: destination folios come from the target node or not at all. A large
- * folio moves as one; if the target has no folio of that order, migrate_pages()
- * splits it and moves what it can.
+ * folio moves as one; if the target has no folio of that order, or if parts of it
+ * are not mapped any more, migrate_pages() splits it and moves what it can.
  *
  * Context of all of this: may sleep, holds no lock and no RCU. Folio locks are
  * taken by migrate_pages(), one at a time unless they are trylocked. A folio is
@@ -20,10 +20,13 @@
 #define pr_fmt(fmt) "cdm: " fmt
 
 #include <linux/hugetlb.h>
+#include <linux/kthread.h>
 #include <linux/migrate.h>
 #include <linux/mm_inline.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
+#include <linux/sched/signal.h>
+#include <linux/secretmem.h>
 #include <linux/sort.h>
 #include <linux/swap.h>
 #include <trace/events/cdm.h>
@@ -57,8 +60,8 @@ static void limit_refill(struct cdm_limit *limit)
  * @limit: a node's
  *
  * Context: any but NMI and hard interrupts.
- * Return: pages, S64_MAX without a limit; negative after a large folio that was
- * let through on credit.
+ * Return: pages, S64_MAX without a limit; 0 as well after a large folio that was
+ * let through on credit and is not paid for yet.
  */
 s64 cdm_limit_tokens(struct cdm_limit *limit)
 {
@@ -66,7 +69,7 @@ s64 cdm_limit_tokens(struct cdm_limit *limit)
 	if (!limit->rate)
 		return S64_MAX;
 	limit_refill(limit);
-	return limit->tokens;
+	return max(limit->tokens, 0);
 }
 
 /**
@@ -86,22 +89,26 @@ void cdm_limit_set(struct cdm_limit *limit, u64 rate, u64 burst)
 	WRITE_ONCE(limit->rate, rate);
 }
 
+/* The limit of the target if it is managed, else that of the source. Under RCU. */
+static struct cdm_limit *limit_of(int from, int to)
+{
+	struct cdm_node *node = cdm_node_of(to) ?: cdm_node_of(from);
+
+	return node && READ_ONCE(node->limit.rate) ? &node->limit : NULL;
+}
+
 /*
- * The limit of the target if it is managed, else that of the source: a move has
- * one. A folio larger than what is left is let through while anything is left,
- * and paid for later; else one that is larger than the burst would never move.
+ * A folio larger than what is left is let through while anything is left, and
+ * paid for later; else one that is larger than the burst would never move.
  */
 static bool limit_take(int from, int to, unsigned long nr)
 {
 	struct cdm_limit *limit;
-	struct cdm_node *node;
 
 	guard(rcu)();
-	node = cdm_node_of(to) ?: cdm_node_of(from);
-	if (!node || !READ_ONCE(node->limit.rate))
+	limit = limit_of(from, to);
+	if (!limit)
 		return true;
-
-	limit = &node->limit;
 	guard(spinlock_bh)(&limit->lock);
 	if (!limit->rate)
 		return true;
@@ -112,6 +119,28 @@ static bool limit_take(int from, int to, unsigned long nr)
 	return true;
 }
 
+/* What was taken for pages that did not move. */
+static void limit_give(int from, int to, unsigned long nr)
+{
+	struct cdm_limit *limit;
+
+	guard(rcu)();
+	limit = limit_of(from, to);
+	if (!limit)
+		return;
+	guard(spinlock_bh)(&limit->lock);
+	limit->tokens = min(limit->tokens + (s64)nr, limit->burst);
+}
+
+static bool limit_reached(int from, int to)
+{
+	struct cdm_limit *limit;
+
+	guard(rcu)();
+	limit = limit_of(from, to);
+	return limit && cdm_limit_tokens(limit) <= 0;
+}
+
 /* ---- a run ------------------------------------------------------------------ */
 
 /**
@@ -120,14 +149,32 @@ static bool limit_take(int from, int to, unsigned long nr)
  *
  * Context: any.
  * Return: 0; -EINVAL for unknown flags or a node that does not exist, -ENODEV
- * for one that has no memory now.
+ * for one that has no memory now, or whose memory is about to go.
  */
 int cdm_move_check(const struct cdm_move *mv)
 {
+	struct cdm_node *node;
+
 	if (mv->flags & ~CDM_MOVE_FLAGS || mv->nid < 0 ||
 	    mv->nid >= MAX_NUMNODES || !node_possible(mv->nid))
 		return -EINVAL;
+	guard(rcu)();
+	node = cdm_node_of(mv->nid);
+	if (node && READ_ONCE(node->state) == CDM_NODE_DRAINING)
+		return -ENODEV;
 	return node_state(mv->nid, N_MEMORY) ? 0 : -ENODEV;
+}
+
+/**
+ * cdm_run_stops() - shall a run end early?
+ *
+ * Return: true after a fatal signal, and in a kernel thread that is to stop.
+ */
+bool cdm_run_stops(void)
+{
+	if (current->flags & PF_KTHREAD && kthread_should_stop())
+		return true;
+	return fatal_signal_pending(current);
 }
 
 /**
@@ -223,9 +270,33 @@ void cdm_run_end(struct cdm_run *run)
 }
 
 /**
+ * cdm_run_splits() - does a folio have to be split before it moves?
+ * @run: the run
+ * @folio: referenced by the caller
+ *
+ * Context: any; a PTL may be held.
+ * Return: true if that was asked for, and it is not as small as its file system
+ * has them.
+ */
+bool cdm_run_splits(const struct cdm_run *run, struct folio *folio)
+{
+	struct address_space *mapping;
+
+	if (!(run->mv->flags & CDM_MOVE_SPLIT) || !folio_test_large(folio) ||
+	    folio_test_hugetlb(folio))
+		return false;
+	if (folio_test_anon(folio))
+		return true;
+	/* Not locked; a mapping is not freed under RCU. */
+	guard(rcu)();
+	mapping = folio_mapping(folio);
+	return !mapping || folio_order(folio) > mapping_min_folio_order(mapping);
+}
+
+/**
  * cdm_run_split() - split a folio of which only some pages shall move
  * @run: the run
- * @folio: large, not hugetlb, referenced by the caller once
+ * @folio: cdm_run_splits() is true; referenced by the caller once
  *
  * Context: may sleep; no lock held but mmap_lock for reading.
  * Return: true if it was split.
@@ -234,6 +305,9 @@ bool cdm_run_split(struct cdm_run *run, struct folio *folio)
 {
 	int ret;
 
+	/* Not in vain. */
+	if (limit_reached(folio_nid(folio), run->mv->nid))
+		return false;
 	if (run->mv->flags & CDM_MOVE_ASYNC) {
 		if (!folio_trylock(folio))
 			return false;
@@ -243,6 +317,28 @@ bool cdm_run_split(struct cdm_run *run, struct folio *folio)
 	ret = split_folio(folio);
 	folio_unlock(folio);
 	return !ret;
+}
+
+/*
+ * folio_maybe_dma_pinned() takes a small page that a thousand processes map for
+ * one that is pinned; their references are not the pins.
+ */
+static bool folio_pinned(struct folio *folio)
+{
+	if (folio_test_large(folio))
+		return folio_maybe_dma_pinned(folio);
+	return folio_ref_count(folio) - folio_mapcount(folio) >=
+	       GUP_PIN_COUNTING_BIAS;
+}
+
+/*
+ * Not of an LRU now and nothing that comes to one: the kernel's own, mapped for
+ * user space by a driver.
+ */
+static bool folio_no_user(struct folio *folio)
+{
+	return !folio_test_lru(folio) && !folio_test_swapbacked(folio) &&
+	       !folio_test_anon(folio) && !folio_mapping(folio);
 }
 
 /* ---- a batch: isolate -------------------------------------------------------- */
@@ -261,11 +357,23 @@ enum cdm_move_status cdm_folio_movable(struct folio *folio, int nid)
 		return CDM_MOVE_ALREADY;
 	if (folio_contain_hwpoisoned_page(folio))
 		return CDM_MOVE_POISONED;
-	if (folio_is_zone_device(folio))
+	if (folio_test_hugetlb(folio)) {
+		if (!hugepage_migration_supported(folio_hstate(folio)))
+			return CDM_MOVE_UNMOVABLE;
+	} else if (folio_is_zone_device(folio) || folio_test_slab(folio) ||
+		   folio_no_user(folio)) {
 		return CDM_MOVE_UNMOVABLE;
-	if (folio_maybe_dma_pinned(folio))
-		return CDM_MOVE_PINNED;
-	return CDM_MOVE_MOVED;
+	}
+	return folio_pinned(folio) ? CDM_MOVE_PINNED : CDM_MOVE_MOVED;
+}
+
+static void run_drain(struct cdm_run *run)
+{
+	if (run->drain)
+		lru_add_drain_all();
+	else
+		lru_add_drain();
+	run->drained = true;
 }
 
 static bool run_isolate_lru(struct cdm_run *run, struct folio *folio)
@@ -275,18 +383,29 @@ static bool run_isolate_lru(struct cdm_run *run, struct folio *folio)
 	/* In some CPU's batch, most likely. Once, and only if one is missing. */
 	if (run->drained || folio_test_lru(folio))
 		return false;
-	if (run->drain)
-		lru_add_drain_all();
-	else
-		lru_add_drain();
-	run->drained = true;
+	run_drain(run);
 	return folio_isolate_lru(folio);
 }
 
+/* Takes a folio off its list; those of hugetlb are moved apart. */
+static bool run_isolate_folio(struct cdm_run *run, struct folio *folio,
+			      struct list_head *list, struct list_head *huge)
+{
+	if (folio_test_hugetlb(folio))
+		return isolate_hugetlb(folio, huge);
+	if (!run_isolate_lru(run, folio))
+		return false;
+	node_stat_mod_folio(folio, NR_ISOLATED_ANON + folio_is_file_lru(folio),
+			    folio_nr_pages(folio));
+	list_add_tail(&folio->lru, list);
+	return true;
+}
+
 static void run_isolate_one(struct cdm_run *run, struct cdm_run_entry *e,
-			    struct list_head *list)
+			    struct list_head *list, struct list_head *huge)
 {
 	struct folio *folio = e->folio;
+	int from = folio_nid(folio);
 	unsigned long nr;
 
 	e->status = cdm_folio_movable(folio, run->mv->nid);
@@ -299,22 +418,14 @@ static void run_isolate_one(struct cdm_run *run, struct cdm_run_entry *e,
 		e->status = CDM_MOVE_BUSY;
 		return;
 	}
-	if (!limit_take(folio_nid(folio), run->mv->nid, nr)) {
+	if (!limit_take(from, run->mv->nid, nr)) {
 		e->status = CDM_MOVE_LIMITED;
 		return;
 	}
-	if (folio_test_hugetlb(folio)) {
-		if (!isolate_hugetlb(folio, list))
-			e->status = CDM_MOVE_BUSY;
-		return;
-	}
-	if (!run_isolate_lru(run, folio)) {
+	if (!run_isolate_folio(run, folio, list, huge)) {
+		limit_give(from, run->mv->nid, nr);
 		e->status = CDM_MOVE_BUSY;
-		return;
 	}
-	node_stat_mod_folio(folio, NR_ISOLATED_ANON + folio_is_file_lru(folio),
-			    nr);
-	list_add_tail(&folio->lru, list);
 }
 
 /*
@@ -335,16 +446,21 @@ static void run_find_same(struct cdm_run *run, unsigned int i)
 	}
 }
 
-static void run_isolate(struct cdm_run *run, struct list_head *list)
+static void run_isolate(struct cdm_run *run, struct list_head *list,
+			struct list_head *huge)
 {
 	unsigned int i;
 
 	for (i = 0; i < run->nr; i++) {
 		struct cdm_run_entry *e = &run->v[i];
 
-		run_isolate_one(run, e, list);
-		if (e->status == CDM_MOVE_BUSY)
+		/* Off the LRU: perhaps it was us. */
+		if (!folio_test_lru(e->folio))
 			run_find_same(run, i);
+		if (e->same)
+			e->status = CDM_MOVE_BUSY;
+		else
+			run_isolate_one(run, e, list, huge);
 		/* Isolation has its own reference. */
 		folio_put(e->folio);
 	}
@@ -358,9 +474,11 @@ static void run_isolate(struct cdm_run *run, struct list_head *list)
  * @private: struct cdm_alloc
  *
  * Neither reclaims nor falls back, and does not ask the cpuset of current, who
- * may be anybody's thread. On another task's behalf its cpuset was asked before.
+ * may be anybody's thread, unless that is a hard wall of cpusets v1. On another
+ * task's behalf its cpuset was asked before. CPU memory is everybody's: its
+ * kswapd is woken before others have to reclaim.
  *
- * Context: may sleep for hugetlb only.
+ * Context: any in which memory may be allocated.
  * Return: a folio of the node, or NULL.
  */
 struct folio *cdm_alloc_dst(struct folio *src, unsigned long private)
@@ -374,35 +492,38 @@ struct folio *cdm_alloc_dst(struct folio *src, unsigned long private)
 		struct hstate *h = folio_hstate(src);
 		nodemask_t mask = nodemask_of_node(to->nid);
 
-		gfp = htlb_modify_alloc_mask(h, gfp);
+		gfp = htlb_modify_alloc_mask(h, gfp) & ~__GFP_RECLAIM;
 		dst = alloc_hugetlb_folio_nodemask(h, to->nid, &mask, gfp, false);
 	} else {
 		if (folio_test_large(src))
 			gfp |= __GFP_COMP | __GFP_NORETRY;
+		if (!cdm_node_managed(to->nid))
+			gfp |= __GFP_KSWAPD_RECLAIM;
 		dst = __folio_alloc_node(gfp, folio_order(src), to->nid);
 	}
 	if (!dst)
-		to->full = true;
+		to->failed = min(to->failed, folio_order(src));
 	return dst;
 }
 
 /* Why a folio was left. It is isolated, so it does not go away. */
-static enum cdm_move_status left_because(struct folio *folio, bool full)
+static enum cdm_move_status left_because(struct folio *folio,
+					 unsigned int failed)
 {
 	enum cdm_move_status status = CDM_MOVE_BUSY;
 	struct address_space *mapping;
 
 	if (folio_contain_hwpoisoned_page(folio))
 		return CDM_MOVE_POISONED;
-	if (folio_maybe_dma_pinned(folio))
+	if (folio_pinned(folio))
 		return CDM_MOVE_PINNED;
-	if (full)
+	if (folio_order(folio) >= failed)
 		return CDM_MOVE_FULL;
 	/* The mapping is there as long as the folio is locked. */
 	if (!folio_trylock(folio))
 		return CDM_MOVE_BUSY;
 	mapping = folio_mapping(folio);
-	if (mapping && mapping_inaccessible(mapping))
+	if (mapping && (mapping_inaccessible(mapping) || secretmem_mapping(mapping)))
 		status = CDM_MOVE_UNMOVABLE;
 	folio_unlock(folio);
 	return status;
@@ -449,17 +570,19 @@ static void note_left(struct cdm_run *run, const struct cdm_run_entry *e,
 }
 
 /* Not everything went well: look for each folio that stayed who asked for it. */
-static void run_note_left(struct cdm_run *run, struct list_head *left, bool full)
+static void run_note_left(struct cdm_run *run, struct list_head *left,
+			  unsigned int failed)
 {
 	struct folio *folio;
 	unsigned int i;
 
 	sort(run->v, run->nr, sizeof(*run->v), cmp_entries, NULL);
 	list_for_each_entry(folio, left, lru) {
-		enum cdm_move_status status = left_because(folio, full);
+		enum cdm_move_status status = left_because(folio, failed);
 		unsigned long pfn = folio_pfn(folio);
 		unsigned long nr = folio_nr_pages(folio);
 
+		limit_give(folio_nid(folio), run->mv->nid, nr);
 		for (i = find_entry(run, pfn); i < run->nr; i++) {
 			const struct cdm_run_entry *e = &run->v[i];
 
@@ -488,6 +611,57 @@ static void run_note_all(struct cdm_run *run)
 	}
 }
 
+/* As migrate_pages(); what is left stays on the list. */
+static int run_migrate(struct cdm_run *run, struct list_head *list,
+		       struct cdm_alloc *to, unsigned int *moved)
+{
+	enum migrate_mode mode = run->mv->flags & CDM_MOVE_ASYNC ?
+				 MIGRATE_ASYNC : MIGRATE_SYNC;
+	unsigned int nr = 0;
+	int ret;
+
+	ret = migrate_pages(list, cdm_alloc_dst, NULL, (unsigned long)to, mode,
+			    MR_CDM, &nr);
+	*moved += nr;
+	return ret;
+}
+
+/*
+ * migrate_pages() gives up when a large folio finds no room and cannot be split.
+ * There may be room for smaller ones.
+ */
+static void run_migrate_all(struct cdm_run *run, struct list_head *list,
+			    struct cdm_alloc *to, unsigned int *moved)
+{
+	struct folio *folio, *next;
+	LIST_HEAD(large);
+
+	while (!list_empty(list)) {
+		unsigned int before = to->failed;
+
+		if (run_migrate(run, list, to, moved) != -ENOMEM ||
+		    !to->failed || to->failed >= before)
+			break;
+		list_for_each_entry_safe(folio, next, list, lru)
+			if (folio_order(folio) >= to->failed)
+				list_move_tail(&folio->lru, &large);
+	}
+	list_splice_tail(&large, list);
+}
+
+/* Folios in other batches than that of new ones are on the LRU, but busy. */
+static bool run_worth_a_drain(struct cdm_run *run, struct list_head *left)
+{
+	struct folio *folio;
+
+	if (run->drained || !run->drain)
+		return false;
+	list_for_each_entry(folio, left, lru)
+		if (!folio_pinned(folio) && !folio_test_locked(folio))
+			return true;
+	return false;
+}
+
 /**
  * cdm_run_flush() - move the batch
  * @run: the run; its batch is empty afterwards
@@ -496,26 +670,35 @@ static void run_note_all(struct cdm_run *run)
  */
 void cdm_run_flush(struct cdm_run *run)
 {
-	struct cdm_move *mv = run->mv;
-	struct cdm_alloc to = { .nid = mv->nid };
+	struct cdm_alloc to = { .nid = run->mv->nid, .failed = CDM_NO_ORDER };
+	struct cdm_alloc huge_to = to;
 	unsigned int moved = 0;
 	LIST_HEAD(list);
+	LIST_HEAD(huge);
 
 	if (!run->nr)
 		return;
 
-	run_isolate(run, &list);
+	run_isolate(run, &list, &huge);
 	run_note_all(run);
-	if (!list_empty(&list))
-		migrate_pages(&list, cdm_alloc_dst, NULL, (unsigned long)&to,
-			      mv->flags & CDM_MOVE_ASYNC ? MIGRATE_ASYNC :
-							   MIGRATE_SYNC,
-			      MR_CDM, &moved);
+	if (!list_empty(&huge))
+		run_migrate(run, &huge, &huge_to, &moved);
+	run_migrate_all(run, &list, &to, &moved);
+	if (!list_empty(&list) && to.failed == CDM_NO_ORDER &&
+	    run_worth_a_drain(run, &list)) {
+		run_drain(run);
+		run_migrate(run, &list, &to, &moved);
+	}
+	if (!list_empty(&huge)) {
+		run_note_left(run, &huge, huge_to.failed);
+		putback_movable_pages(&huge);
+	}
 	if (!list_empty(&list)) {
-		run_note_left(run, &list, to.full);
+		run_note_left(run, &list, to.failed);
 		putback_movable_pages(&list);
 	}
-	trace_cdm_move(mv->nid, mv->flags, run->nr, run->nr_pages, moved);
+	trace_cdm_move(run->mv->nid, run->mv->flags, run->nr, run->nr_pages,
+		       moved);
 	run->nr = 0;
 	run->nr_pages = 0;
 	run->drained = false;

@@ -47,15 +47,19 @@ struct cdm_run_entry {
 	u8 status;
 };
 
+static_assert(CDM_BATCH_FOLIOS < U16_MAX);
+
 /**
  * struct cdm_alloc - what cdm_alloc_dst() is told, and what it tells
  * @nid: where to allocate
- * @full: an allocation failed
+ * @failed: the smallest order that could not be had, CDM_NO_ORDER if all could
  */
 struct cdm_alloc {
 	int nid;
-	bool full;
+	unsigned int failed;
 };
+
+#define CDM_NO_ORDER	UINT_MAX
 
 /**
  * struct cdm_run - one call of the engine
@@ -101,7 +105,9 @@ static inline bool cdm_run_continues(const struct cdm_run *run,
 	       e->index + e->nr == index;
 }
 
+bool cdm_run_splits(const struct cdm_run *run, struct folio *folio);
 bool cdm_run_split(struct cdm_run *run, struct folio *folio);
+bool cdm_run_stops(void);
 enum cdm_move_status cdm_folio_movable(struct folio *folio, int nid);
 struct folio *cdm_alloc_dst(struct folio *src, unsigned long private);
 int cdm_move_check(const struct cdm_move *mv);
@@ -112,6 +118,7 @@ void cdm_run_pfn(struct cdm_run *run, unsigned long pfn, unsigned long index);
 /* migrate_range.c */
 int cdm_run_range(struct cdm_run *run, struct mm_struct *mm,
 		  unsigned long start, unsigned long end, unsigned long index);
+struct mm_struct *cdm_task_mm(struct task_struct *task);
 struct mm_struct *cdm_mm_get(u32 tgid, u64 cookie);
 bool cdm_vma_allows(struct vm_area_struct *vma, unsigned long addr, int nid);
 

@@ -16,48 +16,63 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/rmap.h>
-#include <linux/sched/signal.h>
 
 #include "../internal.h"
 #include "internal.h"
 #include "migrate.h"
 
-/* From rmap_walk(): true goes on to the next mapping. */
+struct mappers {
+	int nid;
+	enum cdm_move_status status;
+};
+
+/*
+ * From rmap_walk(): true goes on to the next mapping. The reverse map's locks
+ * keep the VMA, but not its mempolicy; mmap_lock does, and may only be tried for
+ * here, as it comes before them.
+ */
 static bool mapping_allows(struct folio *folio, struct vm_area_struct *vma,
 			   unsigned long addr, void *arg)
 {
-	int *nid = arg;
+	struct mappers *m = arg;
 
-	if (cdm_vma_allows(vma, addr, *nid))
-		return true;
-	*nid = NUMA_NO_NODE;
-	return false;
+	if (!mmap_read_trylock(vma->vm_mm)) {
+		m->status = CDM_MOVE_BUSY;
+		return false;
+	}
+	if (!cdm_vma_allows(vma, addr, m->nid))
+		m->status = CDM_MOVE_NOT_PERMITTED;
+	mmap_read_unlock(vma->vm_mm);
+	return m->status == CDM_MOVE_MOVED;
 }
 
 /*
  * Does everybody who maps the folio take it on that node? The folio is locked
- * for the walk, as KSM's reverse map needs it to be.
+ * for the walk, as KSM's reverse map needs it to be. hugetlb takes its reverse
+ * map's lock before the folio's, so there it may only be tried for.
  */
 static enum cdm_move_status mappers_allow(struct cdm_run *run,
 					  struct folio *folio)
 {
-	int nid = run->mv->nid;
+	struct mappers m = { .nid = run->mv->nid, .status = CDM_MOVE_MOVED };
+	bool async = run->mv->flags & CDM_MOVE_ASYNC;
 	struct rmap_walk_control rwc = {
 		.rmap_one = mapping_allows,
-		.arg = &nid,
+		.arg = &m,
 		.anon_lock = folio_lock_anon_vma_read,
+		.try_lock = async || folio_test_hugetlb(folio),
 	};
 
 	if (run->mv->flags & CDM_MOVE_ANY_POLICY || !folio_mapped(folio))
 		return CDM_MOVE_MOVED;
 	if (!folio_trylock(folio)) {
-		if (run->mv->flags & CDM_MOVE_ASYNC)
+		if (async)
 			return CDM_MOVE_BUSY;
 		folio_lock(folio);
 	}
 	rmap_walk(folio, &rwc);
 	folio_unlock(folio);
-	return nid == NUMA_NO_NODE ? CDM_MOVE_NOT_PERMITTED : CDM_MOVE_MOVED;
+	return rwc.contended ? CDM_MOVE_BUSY : m.status;
 }
 
 /* What cannot move, whoever asks; @folio is referenced. */
@@ -66,18 +81,6 @@ static enum cdm_move_status pfn_status(struct cdm_run *run, struct folio *folio)
 	enum cdm_move_status status;
 
 	status = cdm_folio_movable(folio, run->mv->nid);
-	if (status == CDM_MOVE_POISONED)
-		return status;
-	if (folio_test_slab(folio) || folio_test_reserved(folio) ||
-	    folio_test_offline(folio))
-		return CDM_MOVE_UNMOVABLE;
-	/*
-	 * No user memory has none of these. (A folio that has left its file and
-	 * is not free yet has none either; it is on its way.)
-	 */
-	if (!folio_test_hugetlb(folio) && !folio_test_lru(folio) &&
-	    !folio_test_swapbacked(folio) && !folio_mapping(folio))
-		return CDM_MOVE_UNMOVABLE;
 	if (status == CDM_MOVE_MOVED)
 		status = mappers_allow(run, folio);
 	return status;
@@ -120,8 +123,7 @@ again:
 	}
 
 	status = PageHWPoison(page) ? CDM_MOVE_POISONED : pfn_status(run, folio);
-	if (status == CDM_MOVE_MOVED && run->mv->flags & CDM_MOVE_SPLIT &&
-	    folio_test_large(folio) && !folio_test_hugetlb(folio)) {
+	if (status == CDM_MOVE_MOVED && cdm_run_splits(run, folio)) {
 		if (cdm_run_split(run, folio)) {
 			folio_put(folio);
 			goto again;
@@ -175,7 +177,7 @@ int cdm_move_pfns(const unsigned long *pfns, unsigned long nr,
 		return err;
 
 	for (i = 0; i < nr; i++) {
-		if (fatal_signal_pending(current)) {
+		if (cdm_run_stops()) {
 			err = -EINTR;
 			break;
 		}

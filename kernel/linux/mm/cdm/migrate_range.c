@@ -18,11 +18,11 @@
 #include <linux/hugetlb.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
+#include <linux/oom.h>
 #include <linux/pagewalk.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/swapops.h>
 
@@ -37,6 +37,7 @@
  * @index: of the page there
  * @next: first address that was not looked at
  * @large: a folio that has to be split before the walk goes on; referenced
+ * @large_end: first address after what its entry maps
  * @allowed: the VMA takes pages of the target
  * @per_page: its policy is one of pages
  */
@@ -46,6 +47,7 @@ struct range_walk {
 	unsigned long index;
 	unsigned long next;
 	struct folio *large;
+	unsigned long large_end;
 	bool allowed;
 	bool per_page;
 };
@@ -88,8 +90,8 @@ static bool owner_allows(struct mm_struct *mm, bool has_pol, int nid)
  * @addr: where in it
  * @nid: the node
  *
- * Context: the VMA does not change: mmap_lock or an rmap lock is held. Spinlocks
- * may be. Does not sleep.
+ * Context: mmap_lock is held, for the mempolicy's sake. Spinlocks may be. Does not
+ * sleep.
  * Return: false if the cpuset of the address space's owner or an MPOL_BIND
  * leaves the node out.
  */
@@ -146,9 +148,9 @@ static bool walk_folio(struct range_walk *w, struct vm_area_struct *vma,
 		return false;
 
 	folio_get(folio);
-	if (flags & CDM_MOVE_SPLIT && folio_test_large(folio) &&
-	    !folio_test_hugetlb(folio)) {
+	if (cdm_run_splits(w->run, folio)) {
 		w->large = folio;
+		w->large_end = end;
 		return false;
 	}
 	cdm_run_add(w->run, folio, pfn, walk_index(w, addr),
@@ -161,7 +163,7 @@ static enum cdm_move_status entry_status(swp_entry_t entry)
 {
 	if (is_migration_entry(entry))
 		return CDM_MOVE_BUSY;
-	if (is_hwpoison_entry(entry))
+	if (is_hwpoison_entry(entry) || is_poisoned_swp_entry(entry))
 		return CDM_MOVE_POISONED;
 	if (is_device_private_entry(entry) || is_device_exclusive_entry(entry))
 		return CDM_MOVE_UNMOVABLE;
@@ -173,6 +175,7 @@ static enum cdm_move_status entry_status(swp_entry_t entry)
 static bool walk_huge_pmd(struct range_walk *w, struct vm_area_struct *vma,
 			  pmd_t pmd, unsigned long addr, unsigned long end)
 {
+	struct folio *folio;
 	unsigned long pfn;
 
 	if (!pmd_present(pmd)) {
@@ -184,12 +187,13 @@ static bool walk_huge_pmd(struct range_walk *w, struct vm_area_struct *vma,
 		walk_note(w, addr, end, CDM_MOVE_NOT_MAPPED);
 		return true;
 	}
-	if (pmd_special(pmd) || pmd_devmap(pmd)) {
+	folio = vm_normal_folio_pmd(vma, addr, pmd);
+	if (!folio || folio_is_zone_device(folio)) {
 		walk_note(w, addr, end, CDM_MOVE_UNMOVABLE);
 		return true;
 	}
 	pfn = pmd_pfn(pmd) + ((addr & ~HPAGE_PMD_MASK) >> PAGE_SHIFT);
-	return walk_folio(w, vma, pmd_folio(pmd), pfn, addr, end);
+	return walk_folio(w, vma, folio, pfn, addr, end);
 }
 #endif
 
@@ -257,7 +261,10 @@ static int walk_hugetlb(pte_t *ptep, unsigned long hmask, unsigned long addr,
 
 	ptl = huge_pte_lock(hstate_vma(vma), walk->mm, ptep);
 	pte = huge_ptep_get(walk->mm, addr, ptep);
-	if (pte_present(pte))
+	if (pte_present(pte) && hugetlb_pmd_shared(ptep) &&
+	    !(w->run->mv->flags & CDM_MOVE_SHARED))
+		walk_note(w, addr, end, CDM_MOVE_NOT_PERMITTED);
+	else if (pte_present(pte))
 		go_on = walk_folio(w, vma, page_folio(pte_page(pte)),
 				   pte_pfn(pte) + ((addr & ~hmask) >> PAGE_SHIFT),
 				   addr, end);
@@ -306,7 +313,6 @@ static const struct mm_walk_ops range_walk_ops = {
 static void walk_split(struct range_walk *w, unsigned long end)
 {
 	struct folio *folio = w->large;
-	unsigned long addr = w->next, stop;
 	enum cdm_move_status status;
 
 	w->large = NULL;
@@ -314,9 +320,7 @@ static void walk_split(struct range_walk *w, unsigned long end)
 	if (status != CDM_MOVE_MOVED || !cdm_run_split(w->run, folio)) {
 		if (status == CDM_MOVE_MOVED)
 			status = CDM_MOVE_BUSY;
-		/* One page: how many more are its own only the tables tell. */
-		stop = min(addr + PAGE_SIZE, end);
-		walk_note(w, addr, stop, status);
+		walk_note(w, w->next, min(w->large_end, end), status);
 	}
 	folio_put(folio);
 }
@@ -348,7 +352,7 @@ int cdm_run_range(struct cdm_run *run, struct mm_struct *mm,
 	int err;
 
 	while (w.next < end) {
-		if (fatal_signal_pending(current))
+		if (cdm_run_stops())
 			return -EINTR;
 		err = range_lock(mm, run->mv->flags);
 		if (err)
@@ -364,6 +368,30 @@ int cdm_run_range(struct cdm_run *run, struct mm_struct *mm,
 		cond_resched();
 	}
 	return 0;
+}
+
+/**
+ * cdm_task_mm() - the address space of a process
+ * @task: any of its threads
+ *
+ * As get_task_mm(), which sees none if @task has exited and others go on.
+ *
+ * Return: the address space, with mmget(), or NULL.
+ */
+struct mm_struct *cdm_task_mm(struct task_struct *task)
+{
+	struct mm_struct *mm = NULL;
+	struct task_struct *t;
+
+	t = find_lock_task_mm(task);
+	if (!t)
+		return NULL;
+	if (!(t->flags & PF_KTHREAD)) {
+		mm = t->mm;
+		mmget(mm);
+	}
+	task_unlock(t);
+	return mm;
 }
 
 /**
@@ -387,7 +415,7 @@ struct mm_struct *cdm_mm_get(u32 tgid, u64 cookie)
 	rcu_read_unlock();
 	if (!task)
 		return ERR_PTR(-ESRCH);
-	mm = get_task_mm(task);
+	mm = cdm_task_mm(task);
 	put_task_struct(task);
 	if (!mm)
 		return ERR_PTR(-ESRCH);

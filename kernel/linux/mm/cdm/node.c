@@ -479,6 +479,8 @@ static bool driver_goes(struct module *owner)
 static void node_stay(struct cdm_node *node)
 {
 	node_settle_state(node);
+	if (node->kcdmd)
+		cdm_queue_open(node);
 	if (!driver_goes(node->owner))
 		return;
 	node->owner = NULL;
@@ -518,6 +520,8 @@ int cdm_node_unregister(struct cdm_node *node)
 		goto out;
 	}
 	node_enter(node, CDM_NODE_DRAINING);
+	/* Nothing moves in any more, and what waits for it need not wait. */
+	cdm_queue_close(node);
 	err = offline_and_remove_memory(node->start, node->size);
 	if (err) {
 		err = cdm_refuse(-EBUSY,

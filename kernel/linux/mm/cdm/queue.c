@@ -7,8 +7,8 @@
  *
  *	any context		kcdmd/N
  *	cdm_queue_add() ------> cdm_queue_run()
- *	  full: refused		  a batch for one target, oldest first
- *	  known: -EEXIST	  mmap_lock taken: asked for again, a few times
+ *	  full: refused		  requests of one kind for one target, oldest first
+ *	  known: -EEXIST	  mmap_lock taken: tried again later, a few times
  *
  * A queue has a fixed number of requests, so a policy that asks for too much
  * loses its own wishes and costs no memory. The address space of a request is
@@ -108,8 +108,11 @@ static int queue_add(struct cdm_queue *q, const struct cdm_request *want)
 		return -ENODEV;
 	req = want->wait ? NULL : queue_find(q, want);
 	if (req) {
-		/* The latest wish counts, in the place of the first. */
-		req->r = *want;
+		/* The latest wish counts; but a driver's outlives a policy. */
+		req->r.nid = want->nid;
+		req->r.flags = want->flags;
+		if (req->r.policy)
+			req->r.policy = want->policy;
 		return -EEXIST;
 	}
 	req = list_first_entry_or_null(&q->free, struct request, list);
@@ -129,7 +132,8 @@ static int queue_add(struct cdm_queue *q, const struct cdm_request *want)
  * @node: whose kcdmd shall do it
  * @want: what to move; copied
  *
- * Context: any but NMI; under RCU or cdm_node_lock.
+ * Context: any but NMI, on PREEMPT_RT any that may take a spinlock; under RCU or
+ * cdm_node_lock.
  * Return: 0; -EEXIST if the same pages are in the queue, whose target and flags
  * are now these; -ENOSPC if the queue is full, -ENODEV if the node is going.
  */
@@ -180,18 +184,22 @@ static void queue_free(struct cdm_queue *q, struct list_head *list)
 	list_splice_init(list, &q->free);
 }
 
-/* The oldest request, and those after it that have its target. */
-static int queue_take(struct cdm_queue *q, struct list_head *list, u32 *nr_pages)
+/* The oldest request, and those after it that have its target and flags. */
+static struct cdm_move queue_take(struct cdm_queue *q, struct list_head *list,
+				  u32 *nr_pages)
 {
+	struct cdm_move mv = { .nid = NUMA_NO_NODE };
 	struct request *req, *next;
-	int nid = NUMA_NO_NODE, nr = 0, looked = 0;
+	int nr = 0, looked = 0;
 
 	*nr_pages = 0;
 	guard(spinlock_irqsave)(&q->lock);
 	list_for_each_entry_safe(req, next, &q->fifo, list) {
-		if (nid == NUMA_NO_NODE)
-			nid = req->r.nid;
-		if (req->r.nid == nid) {
+		if (mv.nid == NUMA_NO_NODE) {
+			mv.nid = req->r.nid;
+			mv.flags = req->r.flags;
+		}
+		if (req->r.nid == mv.nid && req->r.flags == mv.flags) {
 			queue_unlink(q, req, list);
 			*nr_pages += req->r.nr;
 			nr++;
@@ -200,17 +208,39 @@ static int queue_take(struct cdm_queue *q, struct list_head *list, u32 *nr_pages
 		    ++looked == 8 * QUEUE_BATCH)
 			break;
 	}
-	return nid;
+	mv.flags |= CDM_MOVE_ASYNC;
+	return mv;
 }
 
-/* The mapping was being changed: to the end of the queue, if it may be. */
+/* Under RCU. */
+static bool policy_there(u64 id)
+{
+	const struct cdm_table *t = rcu_dereference(cdm_table);
+	int i;
+
+	for (i = 0; t && i < t->nr; i++)
+		if (t->policies[i]->id == id)
+			return true;
+	return false;
+}
+
+/*
+ * The mapping was being changed: to the end of the queue, if it may be. Not if
+ * the policy went meanwhile: cdm_queue_forget() comes a grace period after it
+ * left the table, and does not see what kcdmd has in its hands.
+ */
 static bool queue_again(struct cdm_node *node, struct request *req)
 {
 	struct cdm_queue *q = node->queue;
 
 	if (++req->tries == QUEUE_TRIES)
 		return false;
+	guard(rcu)();
+	if (req->r.policy && !policy_there(req->r.policy))
+		return false;
 	guard(spinlock_irqsave)(&q->lock);
+	if (!q->open || (!req->r.wait && queue_find(q, &req->r)))
+		return false;
 	hlist_add_head(&req->hash, queue_chain(q, &req->r));
 	list_move_tail(&req->list, &q->fifo);
 	WRITE_ONCE(q->nr, q->nr + 1);
@@ -248,13 +278,17 @@ static void count_left(struct cdm_node *node, const struct cdm_move *mv)
 	cdm_node_count(node, CDM_STAT_QUEUE_LEFT, left);
 }
 
-/* Requests of one target and one set of flags; what was not put back is freed. */
-static void run_list(struct cdm_node *node, struct list_head *list, u32 pages,
+/*
+ * Requests of one target and one set of flags. Leaves those on the list that have
+ * come to an end; the result is true if others were put back for later.
+ */
+static bool run_list(struct cdm_node *node, struct list_head *list, u32 pages,
 		     struct cdm_move *mv)
 {
 	struct request *req, *next;
 	unsigned long index = 0;
 	struct cdm_run run;
+	bool later = false;
 	int err;
 
 	err = cdm_move_check(mv) ?: cdm_run_begin(&run, mv, pages);
@@ -262,66 +296,79 @@ static void run_list(struct cdm_node *node, struct list_head *list, u32 pages,
 		list_for_each_entry(req, list, list)
 			request_done(req, NULL, err);
 		cdm_node_count(node, CDM_STAT_QUEUE_LEFT, pages);
-		return;
+		return false;
 	}
 	run.drain = true;
 	list_for_each_entry_safe(req, next, list, list) {
 		u64 waited = ktime_get_ns() - req->since;
+		u32 nr = req->r.nr;
 
-		/* Who waits wants a result of his own; he is alone in the list. */
-		mv->flags = req->r.flags | CDM_MOVE_ASYNC;
 		err = run_request(&run, &req->r, index);
-		index += req->r.nr;
+		index += nr;
 		trace_cdm_request(node->nid, &req->r, waited, err);
-		if (err == -EAGAIN && queue_again(node, req))
-			run.total -= req->r.nr;
+		/* Put back, it is not ours any more. */
+		if (err == -EAGAIN && queue_again(node, req)) {
+			run.total -= nr;
+			later = true;
+		}
 	}
 	cdm_run_flush(&run);
 	cdm_run_end(&run);
 	count_left(node, mv);
+	/* Who waits wants a result of his own, and is alone in the list. */
 	list_for_each_entry(req, list, list)
 		request_done(req, mv, err);
+	return later;
 }
+
+/* Requests that were put back, and the limit of the node, are looked at again. */
+#define QUEUE_LATER	(HZ / 100 + 1)
 
 /**
  * cdm_queue_run() - move a batch of what a node's queue holds
  * @node: the node; its kcdmd is the caller
  *
- * Bounded: one batch, after which kcdmd looks at its other work.
+ * Bounded: up to 64 requests or 512 pages, but the folio of a page that was named
+ * by its frame may be large. After that kcdmd looks at its other work.
  *
  * Context: kcdmd/N, no lock held. Waits for no lock that a fault may hold.
- * Return: true if there is more.
+ * Return: jiffies until it shall be called again, 0 for at once, and
+ * MAX_SCHEDULE_TIMEOUT if nothing is left to do.
  */
-bool cdm_queue_run(struct cdm_node *node)
+long cdm_queue_run(struct cdm_node *node)
 {
 	struct cdm_queue *q = node->queue;
 	struct request *req, *next;
+	struct cdm_move batch, mv;
+	bool later = false;
 	LIST_HEAD(list);
 	LIST_HEAD(one);
 	u32 pages;
-	int nid;
 
 	if (!READ_ONCE(q->nr))
-		return false;
+		return MAX_SCHEDULE_TIMEOUT;
+	/* What cannot move now had better wait here than be thrown away. */
+	if (cdm_limit_tokens(&node->limit) <= 0)
+		return QUEUE_LATER;
 
-	nid = queue_take(q, &list, &pages);
+	batch = queue_take(q, &list, &pages);
 	list_for_each_entry_safe(req, next, &list, list) {
-		struct cdm_move mv = { .nid = nid };
-
 		if (!req->r.wait)
 			continue;
+		mv = batch;
 		pages -= req->r.nr;
 		list_move(&req->list, &one);
-		run_list(node, &one, req->r.nr, &mv);
+		later |= run_list(node, &one, req->r.nr, &mv);
 		queue_free(q, &one);
 	}
 	if (!list_empty(&list)) {
-		struct cdm_move mv = { .nid = nid };
-
-		run_list(node, &list, pages, &mv);
+		mv = batch;
+		later |= run_list(node, &list, pages, &mv);
 		queue_free(q, &list);
 	}
-	return READ_ONCE(q->nr);
+	if (!READ_ONCE(q->nr))
+		return MAX_SCHEDULE_TIMEOUT;
+	return later ? QUEUE_LATER : 0;
 }
 
 static void queue_drop(struct cdm_node *node, u64 policy, bool all)
@@ -438,7 +485,7 @@ static int queue_wait(struct cdm_node *node, struct cdm_request *r,
  * For interrupts and other places that may not sleep. Without @wait a page that
  * is in the queue is not queued twice.
  *
- * Context: any but NMI.
+ * Context: any but NMI; on PREEMPT_RT any that may take a spinlock.
  * Return: 0; -EEXIST if it is in the queue; -ENOSPC if that is full; -EINVAL for
  * unknown flags or a node that does not exist, -ENODEV if @node is not online.
  */

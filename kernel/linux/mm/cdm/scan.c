@@ -70,8 +70,10 @@ static u32 clear_young(struct folio *folio)
 	rmap_walk(folio, &rwc);
 	if (lock)
 		folio_unlock(folio);
-	if (used)
+	if (used) {
+		folio_clear_idle(folio);
 		folio_set_young(folio);
+	}
 	return used;
 }
 

@@ -226,12 +226,15 @@ static ssize_t node_move_limit_store(struct kobject *kobj,
 {
 	struct cdm_node *node;
 	u32 rate = 0, burst = 0;
-	char more;
+	char text[32], *word;
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
+	strscpy(text, buf);
+	word = strim(text);
 	if (!sysfs_streq(buf, "max") &&
-	    (sscanf(buf, "%u %u %c", &rate, &burst, &more) != 2 || !rate || !burst))
+	    (kstrtou32(strsep(&word, " "), 10, &rate) || !word ||
+	     kstrtou32(skip_spaces(word), 10, &burst) || !rate || !burst))
 		return cdm_refuse(-EINVAL, "move_limit: want 'PAGES-PER-SECOND BURST', both at least 1, or 'max'");
 
 	guard(rcu)();
