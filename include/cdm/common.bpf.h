@@ -121,7 +121,7 @@ static __always_inline __s32 cdm_answer_node(__u64 answer)
 
 /*
  * Every one takes the first member of the running callback's context. In any
- * callback, except that cdm_bpf_dump_bstr() is for dump only.
+ * callback, except that cdm_bpf_dump_bstr() is for dump only, and as is said below.
  */
 
 /* Pages, or the value of @item; -ENOENT if @nid is not a node that has it. */
@@ -172,6 +172,25 @@ extern int cdm_bpf_scan_node(const struct cdm_common *c__nullable, void *scan,
 #define CDM_MOVE_ANY_POLICY	(1U << 1)
 #define CDM_MOVE_SPLIT		(1U << 2)
 #define CDM_MOVE_ASYNC		(1U << 3)
+
+/*
+ * Who maps the folio at @pfn; from tick and syscall programs. A struct
+ * cdm_rmap_head and as many struct cdm_rmap_entry behind it as fit into @buf, of
+ * which @buf__sz must be a whole number. Its flags say if there are more (CDM_RMAP_TRUNCATED), and if a lock was
+ * busy (CDM_RMAP_CONTENDED), so that one has to ask again. -ENXIO: not memory,
+ * -ENOENT: free or the kernel's.
+ */
+extern int cdm_bpf_rmap_snapshot(const struct cdm_common *c__nullable, __u64 pfn,
+				 void *buf, __u32 buf__sz) __ksym;
+
+/* cdm_rmap_entry.flags */
+#define CDM_RMAP_WRITABLE	1U
+#define CDM_RMAP_MLOCKED	2U
+#define CDM_RMAP_HUGE		4U
+/* cdm_rmap_head.flags */
+#define CDM_RMAP_TRUNCATED	1U
+#define CDM_RMAP_CONTENDED	2U
+#define CDM_RMAP_LIMITED	4U
 
 /*
  * The kernel formats as bpf_snprintf() does: the format a constant in .rodata,

@@ -71,6 +71,7 @@ static const struct {
 	{ "cdm_bpf_scan_node",		TICK | SYSCALL,	true },
 	{ "cdm_bpf_enqueue_range",	EVENTS,		false },
 	{ "cdm_bpf_enqueue_pfn",	EVENTS,		false },
+	{ "cdm_bpf_rmap_snapshot",	TICK | SYSCALL,	true },
 	{ NULL,				ALL | SYSCALL,	false },	/* no kfunc at all */
 };
 
@@ -163,6 +164,14 @@ static int build(struct bpf_insn *p, size_t kf, int id, bool context)
 		p[n++] = MOV_IMM(2, 0);
 		p[n++] = MOV_IMM(3, 0);
 		p[n++] = MOV_IMM(4, 0);
+		break;
+	case 10:		/* 16 bytes more */
+		p[n++] = ST_DW(10, -32, 0);
+		p[n++] = ST_DW(10, -40, 0);
+		p[n++] = MOV_IMM(2, 0);
+		p[n++] = MOV_REG(3, 10);
+		p[n++] = ADD_IMM(3, -40);
+		p[n++] = MOV_IMM(4, 32);
 		break;
 	}
 	p[n++] = KFUNC(id);

@@ -13,6 +13,7 @@
 
 #include <linux/bits.h>
 #include <linux/cdm_move.h>
+#include <linux/cdm_rmap.h>
 #include <linux/types.h>
 #include <linux/numa.h>
 

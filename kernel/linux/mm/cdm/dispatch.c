@@ -46,7 +46,16 @@ void cdm_place_key_put(void)
 	static_branch_dec(&cdm_place_key);
 }
 
-/* One name for an address space, whoever asks first gives it. */
+/**
+ * cdm_mm_cookie() - the name of an address space
+ * @mm: the address space
+ *
+ * Whoever asks first gives it. It is never reused, so a driver may keep it
+ * without a reference and compare it with that of a &struct cdm_rmap_entry.
+ *
+ * Context: any.
+ * Return: a number that is not 0.
+ */
 u64 cdm_mm_cookie(struct mm_struct *mm)
 {
 	u64 cookie = atomic64_read(&mm->cdm_cookie);
@@ -56,6 +65,7 @@ u64 cdm_mm_cookie(struct mm_struct *mm)
 	cookie = atomic64_inc_return(&cdm_cookies);
 	return atomic64_cmpxchg(&mm->cdm_cookie, 0, cookie) ?: cookie;
 }
+EXPORT_SYMBOL_GPL(cdm_mm_cookie);
 
 static u32 cdm_mm_tgid(struct mm_struct *mm)
 {

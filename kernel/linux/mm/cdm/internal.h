@@ -421,6 +421,10 @@ int cdm_bpf_scan_node(const struct cdm_common *c__nullable, void *scan,
 int cdm_bpf_enqueue_range(const struct cdm_common *c, void *req, u32 req__sz);
 int cdm_bpf_enqueue_pfn(const struct cdm_common *c, u64 pfn, s32 nid, u32 flags);
 
+/* kfuncs_rmap.c */
+int cdm_bpf_rmap_snapshot(const struct cdm_common *c__nullable, u64 pfn,
+			  void *buf, u32 buf__sz);
+
 /* dispatch.c, for node.c and kcdmd.c; all may sleep. */
 int cdm_call_node_prepare(struct cdm_node *node, enum cdm_cb cb);
 void cdm_call_node_phase(struct cdm_node *node, enum cdm_cb cb,
@@ -436,7 +440,6 @@ long cdm_call_ticks(struct cdm_node *node);
  */
 void cdm_place_key_get(void);
 void cdm_place_key_put(void);
-u64 cdm_mm_cookie(struct mm_struct *mm);
 
 /* dispatch.c */
 u64 cdm_place_by_trampoline(const u64 *args);

@@ -284,6 +284,7 @@ BTF_ID_FLAGS(func, cdm_bpf_move_pfns, KF_TRUSTED_ARGS | KF_SLEEPABLE)
 BTF_ID_FLAGS(func, cdm_bpf_enqueue_range, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, cdm_bpf_enqueue_pfn, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, cdm_bpf_scan_node, KF_TRUSTED_ARGS | KF_SLEEPABLE)
+BTF_ID_FLAGS(func, cdm_bpf_rmap_snapshot, KF_TRUSTED_ARGS | KF_SLEEPABLE)
 BTF_KFUNCS_END(cdm_kfunc_ids)
 
 /* The rights of each kfunc, in the order of the ids below: bits of enum cdm_cb. */
@@ -307,6 +308,7 @@ BTF_ID(func, cdm_bpf_move_pfns)
 BTF_ID(func, cdm_bpf_enqueue_range)
 BTF_ID(func, cdm_bpf_enqueue_pfn)
 BTF_ID(func, cdm_bpf_scan_node)
+BTF_ID(func, cdm_bpf_rmap_snapshot)
 
 static const u32 cdm_kfunc_rights[] = {
 	CDM_EVERYWHERE,
@@ -318,6 +320,7 @@ static const u32 cdm_kfunc_rights[] = {
 	BIT(CDM_CB_TICK) | CDM_SYSCALL,
 	CDM_EVENTS,
 	CDM_EVENTS,
+	BIT(CDM_CB_TICK) | CDM_SYSCALL,
 	BIT(CDM_CB_TICK) | CDM_SYSCALL,
 };
 
