@@ -94,7 +94,10 @@ static void sizes(void)
 {
 	CHECK_RUN("run-plain", 0, (void)0);
 	CHECK_RUN("run-size-0", EINVAL, q.run.size = 0);
-	CHECK_RUN("run-size-short", EINVAL, q.run.size--);
+	CHECK_RUN("run-size-short", EINVAL, q.run.size = CDM_SIM_RUN_SIZE_1 - 1);
+	CHECK_RUN("run-size-1", 0, q.run.size = CDM_SIM_RUN_SIZE_1;
+		  memset(&q.run.cache_hits, 0x55, sizeof(q) - CDM_SIM_RUN_SIZE_1));
+	CHECK_RUN("run-size-between", 0, q.run.size--);
 	CHECK_RUN("run-size-huge", E2BIG, q.run.size = 1U << 20);
 	CHECK_RUN("run-size-max", E2BIG, q.run.size = ~0U);
 	CHECK_RUN("run-longer-zero", 0, q.run.size += 64);
@@ -117,7 +120,11 @@ static void sizes(void)
 
 static void fields(void)
 {
-	CHECK_RUN("flags", EINVAL, q.run.flags = 1);
+	CHECK_RUN("flags", EINVAL, q.run.flags = 1U << 31);
+	CHECK_RUN("cache", 0, q.run.flags = CDM_SIM_RUN_CACHE);
+	CHECK_RUN("check-without-cache", EINVAL, q.run.flags = CDM_SIM_RUN_CHECK);
+	CHECK_RUN("deaf-without-check", EINVAL,
+		  q.run.flags = CDM_SIM_RUN_CACHE | CDM_SIM_RUN_DEAF);
 	CHECK_RUN("reserved", EINVAL, q.run.reserved[3] = 1ULL << 63);
 	CHECK_RUN("trace", EINVAL, q.run.trace = (uintptr_t)mem);
 	CHECK_RUN("counters", EINVAL, q.run.counter_threshold = 256);
@@ -150,6 +157,22 @@ static void addresses(void)
 	CHECK_RUN("write-read-only", EFAULT, q.run.write_pct = 100;
 		  q.run.addr = (uintptr_t)mem + 2 * SIZE);
 	CHECK_RUN("read-read-only", 0, q.run.addr = (uintptr_t)mem + 2 * SIZE);
+}
+
+/* A short struct is not written beyond its end. */
+static void short_result(void)
+{
+	union req q;
+
+	plain(&q);
+	q.run.size = CDM_SIM_RUN_SIZE_1;
+	memset(&q.run.cache_hits, 0x55, sizeof(q) - CDM_SIM_RUN_SIZE_1);
+	report("short-result", ioctl(fd, CDM_SIM_IOC_RUN, &q) ? errno : 0, 0);
+	if (q.run.done != 16 || q.run.cache_hits != 0x5555555555555555 ||
+	    q.bytes[sizeof(q.run)] != 0x55) {
+		printf("not ok short-result: written beyond its end\n");
+		bad = 1;
+	}
 }
 
 /* A run that meets a bad address says where, and what came before it. */
@@ -195,5 +218,6 @@ int main(int argc, char **argv)
 	fields();
 	addresses();
 	partial();
+	short_result();
 	return bad;
 }

@@ -4,6 +4,7 @@
  *
  *	cdm_sim_main.c		the module, its instances, /dev/cdm_simN
  *	cdm_sim_run.c		one run: the thread that accesses and faults
+ *	cdm_sim_cache.c		the device's cache of translations
  *	cdm_sim_pattern.c	which address comes next
  */
 #ifndef _CDM_SIM_H
@@ -12,7 +13,9 @@
 #include <linux/cdm.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <uapi/linux/cdm_sim.h>
 
 struct mm_struct;
@@ -20,6 +23,7 @@ struct mm_struct;
 #define CDM_SIM_ZIPF_BLOCKS	1048576U
 #define CDM_SIM_ZIPF_SKEW	4000
 #define CDM_SIM_ACCESSES	BIT_ULL(40)
+#define CDM_SIM_LINES		512
 
 /**
  * struct cdm_sim - one simulated device
@@ -74,6 +78,56 @@ struct cdm_sim_pat {
 int cdm_sim_pat_init(struct cdm_sim_pat *pat, const struct cdm_sim_run *req);
 void cdm_sim_pat_free(struct cdm_sim_pat *pat);
 unsigned long cdm_sim_pat_next(struct cdm_sim_pat *pat, bool *write);
+
+/**
+ * struct cdm_sim_line - a translation that a device remembers
+ * @vpn: page of the address space
+ * @pfn: page frame
+ * @valid: there is one
+ * @write: writes are allowed
+ */
+struct cdm_sim_line {
+	unsigned long vpn, pfn;
+	bool valid, write;
+};
+
+/**
+ * struct cdm_sim_cache - a device's cache of translations, for one run
+ * @notifier: tells of changes in the run's range
+ * @lock: protects what is below; a leaf, taken by invalidate()
+ * @lines: by page modulo their number
+ * @check: compare each hit with the page tables
+ * @deaf: ignore invalidations, to see that the comparison finds it
+ * @hits: accesses by a line
+ * @misses: accesses by the page tables; the run's thread alone writes it
+ * @fills: lines that were filled
+ * @retries: lines that were not, as an invalidation came in between
+ * @invalidations: lines that were dropped
+ * @stale: hits at which the page tables had something else
+ * @cookie: of the run's address space
+ * @entries: of the last snapshot; the run's thread alone uses it
+ */
+struct cdm_sim_cache {
+	struct mmu_interval_notifier notifier;
+	/* Lines, counters, and with them the accesses that hit. */
+	spinlock_t lock;
+	struct cdm_sim_line lines[CDM_SIM_LINES];
+	bool check, deaf;
+	u64 hits, misses, fills, retries, invalidations, stale;
+
+	u64 cookie;
+	struct cdm_rmap_entry entries[64];
+};
+
+struct cdm_sim_cache *cdm_sim_cache_create(struct mm_struct *mm,
+					   const struct cdm_sim_run *req);
+void cdm_sim_cache_destroy(struct cdm_sim_cache *cache,
+			   struct cdm_sim_run *req);
+bool cdm_sim_cache_access(struct cdm_sim_cache *cache, unsigned long addr,
+			  bool write, u64 *value, int *nid);
+unsigned long cdm_sim_cache_begin(struct cdm_sim_cache *cache);
+void cdm_sim_cache_fill(struct cdm_sim_cache *cache, unsigned long addr,
+			unsigned long pfn, bool write, unsigned long seq);
 
 int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 		struct cdm_sim_run *req);

@@ -70,17 +70,17 @@ static int sim_release(struct inode *inode, struct file *file)
 }
 
 /*
- * Copies a struct that begins with its size and version; returns its size in
- * user space, to copy no more back than the caller has room for.
+ * Copies a struct that begins with its size and version. It has at least @min
+ * bytes, and no more than that size go back to user space.
  */
-static int copy_in(void *to, size_t ksize, const void __user *from)
+static int copy_in(void *to, size_t ksize, size_t min, const void __user *from)
 {
 	u32 head[2];
 	int err;
 
 	if (copy_from_user(head, from, sizeof(head)))
 		return -EFAULT;
-	if (head[0] < ksize)
+	if (head[0] < min)
 		return -EINVAL;
 	if (head[0] > PAGE_SIZE)
 		return -E2BIG;
@@ -98,7 +98,7 @@ static long sim_info(struct sim_file *f, void __user *arg)
 {
 	struct cdm_sim *sim = f->sim;
 	struct cdm_sim_info info;
-	int err = copy_in(&info, sizeof(info), arg);
+	int err = copy_in(&info, sizeof(info), sizeof(info), arg);
 
 	if (err)
 		return err;
@@ -119,7 +119,14 @@ static long sim_info(struct sim_file *f, void __user *arg)
 
 static int check_run(const struct cdm_sim_run *req)
 {
-	if (req->flags || req->trace || req->trace_len || req->counter_grain ||
+	if (req->flags & ~(CDM_SIM_RUN_CACHE | CDM_SIM_RUN_CHECK |
+			   CDM_SIM_RUN_DEAF))
+		return -EINVAL;
+	/* Each says what is done with the one before it. */
+	if ((req->flags & CDM_SIM_RUN_CHECK && !(req->flags & CDM_SIM_RUN_CACHE)) ||
+	    (req->flags & CDM_SIM_RUN_DEAF && !(req->flags & CDM_SIM_RUN_CHECK)))
+		return -EINVAL;
+	if (req->trace || req->trace_len || req->counter_grain ||
 	    req->counter_threshold ||
 	    memchr_inv(req->reserved, 0, sizeof(req->reserved)))
 		return -EINVAL;
@@ -131,6 +138,8 @@ static int check_run(const struct cdm_sim_run *req)
 	return access_ok(u64_to_user_ptr(req->addr), req->len) ? 0 : -EFAULT;
 }
 
+static_assert(offsetof(struct cdm_sim_run, cache_hits) == CDM_SIM_RUN_SIZE_1);
+
 static long sim_run(struct sim_file *f, void __user *arg)
 {
 	struct cdm_sim_run *req;
@@ -139,7 +148,7 @@ static long sim_run(struct sim_file *f, void __user *arg)
 	req = kmalloc(sizeof(*req), GFP_KERNEL);
 	if (!req)
 		return -ENOMEM;
-	err = copy_in(req, sizeof(*req), arg);
+	err = copy_in(req, sizeof(*req), CDM_SIM_RUN_SIZE_1, arg);
 	if (!err)
 		err = check_run(req);
 	if (err)
@@ -155,7 +164,7 @@ static long sim_run(struct sim_file *f, void __user *arg)
 		mutex_unlock(&f->sim->lock);
 	}
 	mmput(f->mm);
-	if (copy_to_user(arg, req, sizeof(*req)))
+	if (copy_to_user(arg, req, min_t(size_t, req->size, sizeof(*req))))
 		err = -EFAULT;
 free:
 	kfree(req);

@@ -15,8 +15,12 @@
  * The reference from the look-up is held across the access, so the page cannot
  * be migrated in between, and the count by node is of where the access went.
  *
+ * A run with CDM_SIM_RUN_CACHE asks the device's cache of translations first
+ * (cdm_sim_cache.c), and fills it after an access that missed.
+ *
  * A run is a thread of its own: signals that end it, and what a fault leaves in
- * a task, end with it. It holds no lock and no mmu notifier.
+ * a task, end with it. It holds no lock during a fault. Without the cache it has
+ * no mmu notifier.
  */
 #define pr_fmt(fmt) "cdm_sim: " fmt
 
@@ -40,6 +44,7 @@ struct sim_run {
 	struct mm_struct *mm;
 	struct cdm_sim_run *req;	/* results go here */
 	struct cdm_sim_pat pat;
+	struct cdm_sim_cache *cache;	/* NULL without */
 	struct completion done;
 	bool stop;
 };
@@ -72,13 +77,36 @@ static struct page *look_up(unsigned long addr, bool write)
 	return page;
 }
 
+static void count(struct cdm_sim_run *req, int nid, bool write, u64 value)
+{
+	if (nid >= 0 && nid < CDM_SIM_NR_NODES)
+		req->served[nid]++;
+	else
+		req->served_other++;
+	req->done++;
+	if (write)
+		req->writes++;
+	else
+		req->checksum += value;
+}
+
 /* False if the device would fault. */
 static bool access_present(struct sim_run *run, unsigned long addr, bool write)
 {
-	struct cdm_sim_run *req = run->req;
-	struct page *page = look_up(addr, write);
+	struct page *page;
 	int nid = NUMA_NO_NODE;
+	unsigned long pfn, seq = 0;
 	u64 value;
+
+	if (run->cache) {
+		if (cdm_sim_cache_access(run->cache, addr, write, &value, &nid)) {
+			count(run->req, nid, write, value);
+			return true;
+		}
+		seq = cdm_sim_cache_begin(run->cache);
+	}
+
+	page = look_up(addr, write);
 
 	if (touch(addr, write, &value)) {
 		if (page)
@@ -90,18 +118,14 @@ static bool access_present(struct sim_run *run, unsigned long addr, bool write)
 		page = look_up(addr, write);
 	if (page) {
 		nid = page_to_nid(page);
+		pfn = page_to_pfn(page);
 		put_page(page);
+		if (run->cache)
+			cdm_sim_cache_fill(run->cache, addr, pfn, write, seq);
 	}
-
-	if (nid >= 0 && nid < CDM_SIM_NR_NODES)
-		req->served[nid]++;
-	else
-		req->served_other++;
-	req->done++;
-	if (write)
-		req->writes++;
-	else
-		req->checksum += value;
+	if (run->cache)
+		run->cache->misses++;
+	count(run->req, nid, write, value);
 	return true;
 }
 
@@ -201,6 +225,14 @@ int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 	err = cdm_sim_pat_init(&run->pat, req);
 	if (err)
 		goto free;
+	if (req->flags & CDM_SIM_RUN_CACHE) {
+		run->cache = cdm_sim_cache_create(mm, req);
+		if (IS_ERR(run->cache)) {
+			err = PTR_ERR(run->cache);
+			run->cache = NULL;
+			goto free;
+		}
+	}
 
 	thread = kthread_create(sim_thread, run, "%s", sim->name);
 	if (IS_ERR(thread)) {
@@ -217,6 +249,8 @@ int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 	sim->accesses += req->done;
 	sim->dev_faults += req->dev_faults;
 free:
+	if (run->cache)
+		cdm_sim_cache_destroy(run->cache, req);
 	cdm_sim_pat_free(&run->pat);
 	kfree(run);
 	return err;

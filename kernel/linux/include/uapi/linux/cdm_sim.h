@@ -75,7 +75,7 @@ enum cdm_sim_pattern {
  * @size: bytes of this struct, set by the caller
  * @version: CDM_SIM_VERSION, set by the caller
  * @pattern: enum cdm_sim_pattern
- * @flags: must be zero
+ * @flags: CDM_SIM_RUN_*
  * @addr: first byte of the range, a multiple of 8
  * @len: bytes of the range, a multiple of 8, not zero
  * @stride: bytes of a block, a multiple of 8, at most @len; the rest of @len
@@ -105,6 +105,17 @@ enum cdm_sim_pattern {
  * @served_other: result: accesses served by memory of no node below, the zero
  *	page or a device's registers
  * @served: result: accesses served by each node
+ * @cache_hits: result: accesses by the device's cache alone
+ * @cache_misses: result: accesses that went by the page tables
+ * @cache_fills: result: translations that were put into it
+ * @cache_retries: result: translations that were not, as they went stale while
+ *	they were looked up
+ * @cache_invalidations: result: translations that were taken out, because the
+ *	page tables were about to change
+ * @cache_stale: result: hits at which the page tables said otherwise; always 0
+ *
+ * Version 1 began without what is behind @served, and such a struct
+ * (CDM_SIM_RUN_SIZE_1) is still taken.
  */
 struct cdm_sim_run {
 	__u32 size;
@@ -136,7 +147,30 @@ struct cdm_sim_run {
 	__u64 counters;
 	__u64 served_other;
 	__u64 served[CDM_SIM_NR_NODES];
+
+	__u64 cache_hits;
+	__u64 cache_misses;
+	__u64 cache_fills;
+	__u64 cache_retries;
+	__u64 cache_invalidations;
+	__u64 cache_stale;
 };
+
+/* Bytes of the shortest struct cdm_sim_run. */
+#define CDM_SIM_RUN_SIZE_1	720
+
+/*
+ * The device keeps translations in a cache of its own and accesses memory by
+ * them without a look at the page tables.
+ */
+#define CDM_SIM_RUN_CACHE	0x1
+/*
+ * With CACHE: each hit is compared with the page tables first, and one that is
+ * stale is counted and not accessed.
+ */
+#define CDM_SIM_RUN_CHECK	0x2
+/* With CHECK: the cache is never invalidated, to see that the check finds it. */
+#define CDM_SIM_RUN_DEAF	0x4
 
 #define CDM_SIM_IOC_TYPE	0xC9
 
