@@ -33,7 +33,7 @@ _cdmctl()
 		" ")		words="node policy page sim version --json --verbose --help" ;;
 		"node ")	words="list adopt release mode" ;;
 		"policy ")	words="load swap unload list show" ;;
-		"page ")	words="move" ;;
+		"page ")	words="move rmap" ;;
 		"sim ")		words="list run" ;;
 		"node list")	words="--all" ;;
 		"node mode")	words="closed last-resort open $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
@@ -41,7 +41,7 @@ _cdmctl()
 		"policy load")	words="--node --set --pin --wait --dry-run" ;;
 		"policy swap")	words="--node --set --maps --keep-maps --dry-run" ;;
 		"page move")	words="--pid --range --pfn --to --shared --any-policy --split --async --each" ;;
-		"sim run")	words="--device --pattern --size --count --stride --write --seed --zipf-skew --repeat --cpu-first-touch --thp --no-thp --shared --hold" ;;
+		"sim run")	words="--device --pattern --size --count --stride --write --seed --zipf-skew --repeat --cpu-first-touch --thp --no-thp --shared --hold --cache --check" ;;
 		esac
 		case "$noun $verb" in
 		"policy swap"|"policy unload"|"policy show")

@@ -77,9 +77,14 @@ int parse_size(const char *text, const char *what, unsigned long long *val);
 int parse_nid(const char *text, int *nid);
 
 extern const struct noun noun_node;
+extern const struct noun noun_page;
 extern const struct noun noun_policy;
 extern const struct noun noun_page;
 extern const struct noun noun_sim;
+
+/* ---- cmd_page_NAME.c: verbs of cmd_page.c ----------------------------------- */
+
+int page_rmap(int argc, char **argv);
 
 /* ---- sysfs.c: what the kernel says ----------------------------------------- */
 

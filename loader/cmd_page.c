@@ -6,6 +6,7 @@
 
 static const struct verb verbs[] = {
 	{ "move", "--to N", "Move a process's pages, or page frames, to a node", page_move },
+	{ "rmap", "PFN", "List who maps a page frame", page_rmap },
 	{}
 };
 

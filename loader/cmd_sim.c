@@ -31,13 +31,13 @@ static const char *const patterns[] = {
 };
 
 enum { OPT_STRIDE = 256, OPT_SEED, OPT_WRITE, OPT_SKEW, OPT_CPU, OPT_THP,
-       OPT_NO_THP, OPT_SHARED, OPT_REPEAT, OPT_HOLD };
+       OPT_NO_THP, OPT_SHARED, OPT_REPEAT, OPT_HOLD, OPT_CACHE, OPT_CHECK };
 
 struct sim_args {
 	unsigned long long device, size, count, stride, seed, repeat, hold;
 	unsigned long long write_pct, cpu_pct, skew;
 	int pattern;
-	bool has_skew, thp, no_thp, shared;
+	bool has_skew, thp, no_thp, shared, cache, check;
 };
 
 struct pages {
@@ -121,8 +121,16 @@ static error_t sim_parse(int key, char *arg, struct argp_state *state)
 	case OPT_SHARED:
 		a->shared = true;
 		break;
+	case OPT_CACHE:
+		a->cache = true;
+		break;
+	case OPT_CHECK:
+		a->check = true;
+		break;
 	case ARGP_KEY_END:
-		if (a->thp && a->no_thp)
+		if (a->check && !a->cache)
+			err = err_set(-EINVAL, "--check makes sense with --cache only");
+		else if (a->thp && a->no_thp)
 			err = err_set(-EINVAL, "--thp and --no-thp exclude each other");
 		else if (a->has_skew && a->pattern != CDM_SIM_ZIPF)
 			err = err_set(-EINVAL, "--zipf-skew makes sense with --pattern zipf only");
@@ -395,6 +403,18 @@ static struct json_object *run_json(const struct sim_args *a,
 	if (pages->absent)
 		json_add_u64(by, "absent", pages->absent);
 	json_object_object_add(o, "pages_by_node", by);
+
+	if (!a->cache)
+		return o;
+	by = json_object_new_object();
+	json_add_u64(by, "hits", run->cache_hits);
+	json_add_u64(by, "misses", run->cache_misses);
+	json_add_u64(by, "fills", run->cache_fills);
+	json_add_u64(by, "retries", run->cache_retries);
+	json_add_u64(by, "invalidations", run->cache_invalidations);
+	if (a->check)
+		json_add_u64(by, "stale", run->cache_stale);
+	json_object_object_add(o, "cache", by);
 	return o;
 }
 
@@ -417,12 +437,20 @@ static void print_by(const char *what, struct json_object *by)
 
 static void run_print(struct json_object *o)
 {
+	struct json_object *cache;
+
 	printf("device %s (node %s): %s %s, %s bytes; %s writes, %s device faults\n",
 	       json_str(o, "device"), json_str(o, "node"), json_str(o, "accesses"),
 	       json_str(o, "pattern"), json_str(o, "size"), json_str(o, "writes"),
 	       json_str(o, "dev_faults"));
 	print_by("accesses:", json_arr(o, "accesses_by_node"));
 	print_by("pages:   ", json_arr(o, "pages_by_node"));
+	if (!json_object_object_get_ex(o, "cache", &cache))
+		return;
+	printf("cache:   ");
+	json_object_object_foreach(cache, k, v)
+		printf("  %s %s", json_object_get_string(v), k);
+	putchar('\n');
 }
 
 static int sim_run(int argc, char **argv)
@@ -437,6 +465,8 @@ static int sim_run(int argc, char **argv)
 		{ "seed", OPT_SEED, "N", 0, "Of the random numbers; default 1", 0 },
 		{ "zipf-skew", OPT_SKEW, "X", 0, "0 to 4; default 0.99", 0 },
 		{ "repeat", OPT_REPEAT, "N", 0, "Runs over the same memory; default 1", 0 },
+		{ "cache", OPT_CACHE, NULL, 0, "The device keeps translations of its own; tell how often they served", 0 },
+		{ "check", OPT_CHECK, NULL, 0, "With --cache: compare each that serves with the page tables", 0 },
 		{ NULL, 0, NULL, 0, "The memory:", 1 },
 		{ "cpu-first-touch", OPT_CPU, "PERCENT", 0, "Of the range, by the CPU, before the device; default 0", 1 },
 		{ "thp", OPT_THP, NULL, 0, "Ask for huge pages", 1 },
@@ -453,6 +483,7 @@ static int sim_run(int argc, char **argv)
 		       "\vA memory policy for it is given from outside, with numactl.\n\n"
 		       "EXAMPLES:\n"
 		       "  cdmctl sim run --size 64M\n"
+		       "  cdmctl sim run --size 1M --repeat 2 --cache --check\n"
 		       "  cdmctl sim run -d 1 --pattern zipf --count 1M --cpu-first-touch 50\n"
 		       "  numactl --membind=0 cdmctl sim run --pattern uniform --size 64M",
 	};
@@ -493,6 +524,8 @@ static int sim_run(int argc, char **argv)
 		run->size = sizeof(*run);
 		run->version = CDM_SIM_VERSION;
 		run->pattern = a.pattern;
+		run->flags = (a.cache ? CDM_SIM_RUN_CACHE : 0) |
+			     (a.check ? CDM_SIM_RUN_CHECK : 0);
 		run->addr = (unsigned long)mem;
 		run->len = a.size;
 		run->stride = a.stride;

@@ -10,7 +10,7 @@ COMMANDS=(
 	"node list" "node adopt 1" "node release 1" "node mode 1 open"
 	"policy load $BPF/nop.bpf.o" "policy swap x $BPF/nop.bpf.o"
 	"policy unload x" "policy list" "policy show x"
-	"sim list" "sim run"
+	"page rmap 1" "sim list" "sim run"
 )
 
 setup()
@@ -63,14 +63,14 @@ test_ctl_host_help()
 {
 	local c out
 
-	for c in "" policy node sim; do
+	for c in "" policy node page sim; do
 		# shellcheck disable=SC2086 # words
 		out=$("$CDMCTL" $c --help) || fail "cdmctl $c --help failed"
 		check_match "$out" "Usage: cdmctl" "cdmctl $c --help"
 	done
 	for c in "node list" "node adopt" "node release" "node mode" "policy load" \
 		 "policy swap" "policy unload" "policy list" "policy show" \
-		 "sim list" "sim run"; do
+		 "page rmap" "sim list" "sim run"; do
 		# shellcheck disable=SC2086 # words
 		out=$("$CDMCTL" $c --help) || fail "cdmctl $c --help failed"
 		check_match "$out" "Usage: cdmctl $c" "cdmctl $c --help"
@@ -83,7 +83,7 @@ test_ctl_host_words()
 {
 	local noun verb
 
-	for noun in node policy sim; do
+	for noun in node policy page sim; do
 		for verb in $("$CDMCTL" $noun --help | awk '/^  [a-z]/ { print $1 }'); do
 			grep -q "^\.It Nm Cm $noun $verb" "$REPO/loader/cdmctl.8" ||
 				fail "cdmctl.8 does not describe $noun $verb"
@@ -124,6 +124,14 @@ test_ctl_host_usage()
 	check_match "$OUT" "cannot be the name of a pin" "a pin that is a number"
 	expect_fail "$CDMCTL" sim run --pattern knit
 	check_match "$OUT" "'knit' is not a pattern" "an unknown pattern"
+	expect_fail "$CDMCTL" page rmap
+	check_match "$OUT" "a page frame number is needed" "a missing frame"
+	expect_fail "$CDMCTL" page rmap -- -1
+	check_match "$OUT" "'-1' is not a number" "a negative frame"
+	expect_fail "$CDMCTL" page rmap 1 2
+	check_match "$OUT" "'2' is not" "two frames"
+	expect_fail "$CDMCTL" sim run --check
+	check_match "$OUT" "--check makes sense with --cache only" "a check of no cache"
 	expect_fail "$CDMCTL" sim run --size 5Q
 	check_match "$OUT" "not a size" "an odd size"
 	expect_fail "$CDMCTL" sim run --size 5
