@@ -52,6 +52,28 @@ static void where(const char *name, char *mem, unsigned long pages)
 	free(status);
 }
 
+/*
+ * An accessed bit is set when an entry comes into a TLB, and what cleared it did
+ * not flush. Here nothing else makes room there, so that is done by taking rights
+ * away from enough pages to have all of the TLB flushed.
+ */
+static void flush_tlb(void)
+{
+	static char *other;
+	const size_t size = 64 * PAGE;
+
+	if (!other) {
+		other = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (other == MAP_FAILED)
+			die("mmap");
+	}
+	memset(other, 1, size);
+	if (mprotect(other, size, PROT_READ) ||
+	    mprotect(other, size, PROT_READ | PROT_WRITE))
+		die("mprotect");
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long size = 4096 * 1024, pages, i, wrong = 0, round = 0;
@@ -96,6 +118,7 @@ int main(int argc, char **argv)
 		round++;
 		for (i = 0; i < pages / 2; i++)
 			((volatile unsigned long *)(mem + i * PAGE))[1] = round;
+		flush_tlb();
 		usleep(2000);
 	}
 	where("hot", mem, pages / 2);
