@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Policies that have pages moved: at once from tick, later from a fault.
+# Policies and drivers that have pages moved: at once, and later by kcdmd.
 #
 # Each request is accounted for: what was accepted is moved, left or dropped in
 # the end, by the node's counters, and where the pages are is asked of
@@ -231,6 +231,20 @@ test_move_queue_bad()
 	check_eq "$(var bad_scan_absent)" -22 "scan of a node that is not possible"
 	check_eq "$(var bad_scan_size)" -22 "scan into a part of an element"
 	check_eq "$(var bad_scan_null)" -22 "scan by a callback without its context"
+}
+
+# A driver moves pages by address, by frame, and later, and waits for the end
+test_move_driver()
+{
+	OUT=$("$PROGS/simmove" 2>&1) || fail "simmove: $OUT"
+	check_eq "$(grep -c '^ok' <<<"$OUT")" 6 "moves that went well"
+}
+
+# What a driver asks wrongly is refused
+test_move_driver_bad()
+{
+	OUT=$("$PROGS/simmove" -n 2>&1) || fail "simmove -n: $OUT"
+	check_eq "$(grep -c '^ok' <<<"$OUT")" 16 "requests refused as they should be"
 }
 
 # promote OPTION... - attach promote_scan from node 1 to node 0

@@ -6,6 +6,7 @@
  *	cdm_sim_run.c		one run: the thread that accesses and faults
  *	cdm_sim_cache.c		the device's cache of translations
  *	cdm_sim_pattern.c	which address comes next
+ *	cdm_sim_move.c		the driver moves pages
  */
 #ifndef _CDM_SIM_H
 #define _CDM_SIM_H
@@ -131,5 +132,7 @@ void cdm_sim_cache_fill(struct cdm_sim_cache *cache, unsigned long addr,
 
 int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 		struct cdm_sim_run *req);
+int cdm_sim_move(struct cdm_sim *sim, struct mm_struct *mm,
+		 struct cdm_sim_move *req);
 
 #endif /* _CDM_SIM_H */

@@ -171,6 +171,25 @@ free:
 	return err;
 }
 
+static long sim_move(struct sim_file *f, void __user *arg)
+{
+	struct cdm_sim_move req;
+	long err = copy_in(&req, sizeof(req), sizeof(req), arg);
+
+	if (err)
+		return err;
+	if (req.how > CDM_SIM_MOVE_LATER || req.pad || !req.len ||
+	    memchr_inv(req.reserved, 0, sizeof(req.reserved)))
+		return -EINVAL;
+	if (!access_ok(u64_to_user_ptr(req.addr), req.len))
+		return -EFAULT;
+	if (!mmget_not_zero(f->mm))
+		return -ESRCH;
+	err = cdm_sim_move(f->sim, f->mm, &req);
+	mmput(f->mm);
+	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : err;
+}
+
 static long sim_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct sim_file *f = file->private_data;
@@ -182,6 +201,8 @@ static long sim_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return sim_info(f, (void __user *)arg);
 	case CDM_SIM_IOC_RUN:
 		return sim_run(f, (void __user *)arg);
+	case CDM_SIM_IOC_MOVE:
+		return sim_move(f, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

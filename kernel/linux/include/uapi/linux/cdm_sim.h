@@ -172,6 +172,48 @@ struct cdm_sim_run {
 /* With CHECK: the cache is never invalidated, to see that the check finds it. */
 #define CDM_SIM_RUN_DEAF	0x4
 
+/**
+ * enum cdm_sim_move_how - by which means the driver moves pages
+ * @CDM_SIM_MOVE_RANGE: by address, at once
+ * @CDM_SIM_MOVE_PFNS: by page frame, at once; up to 1024 pages, all present
+ * @CDM_SIM_MOVE_LATER: by page frame, queued, each waited for; likewise
+ */
+enum cdm_sim_move_how {
+	CDM_SIM_MOVE_RANGE,
+	CDM_SIM_MOVE_PFNS,
+	CDM_SIM_MOVE_LATER,
+};
+
+/* Results that a move tells apart. */
+#define CDM_SIM_NR_STATUS	16
+
+/**
+ * struct cdm_sim_move - have the driver move memory to a node
+ * @size: bytes of this struct, set by the caller
+ * @version: CDM_SIM_VERSION, set by the caller
+ * @how: enum cdm_sim_move_how
+ * @flags: CDM_MOVE_* of the kernel's include/linux/cdm_move.h
+ * @addr: first byte of the range, a multiple of the page size
+ * @len: bytes of the range, likewise
+ * @nid: node to move to
+ * @pad: must be zero
+ * @reserved: must be zero
+ * @nr: result: pages by enum cdm_move_status, also of the kernel's header
+ */
+struct cdm_sim_move {
+	__u32 size;
+	__u32 version;
+	__u32 how;
+	__u32 flags;
+	__u64 addr;
+	__u64 len;
+	__s32 nid;
+	__u32 pad;
+	__u64 reserved[4];
+
+	__u64 nr[CDM_SIM_NR_STATUS];
+};
+
 #define CDM_SIM_IOC_TYPE	0xC9
 
 /* Returns CDM_SIM_VERSION of the kernel; takes nothing. */
@@ -185,5 +227,7 @@ struct cdm_sim_run {
  */
 #define CDM_SIM_IOC_RUN		_IO(CDM_SIM_IOC_TYPE, 0x02)
 /* 0x03 and 0x04 are reserved for access counters and replay. */
+/* Takes struct cdm_sim_move; results are filled unless it was refused. */
+#define CDM_SIM_IOC_MOVE	_IO(CDM_SIM_IOC_TYPE, 0x05)
 
 #endif /* _UAPI_LINUX_CDM_SIM_H */
