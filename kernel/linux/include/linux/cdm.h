@@ -46,8 +46,12 @@ struct module;
  * node. An int that was returned through u64, -22 say, has a node out of range
  * and is a bad answer, not a request.
  *
+ * place() takes a node; migrate() a node, keep and deny.
+ *
  * A folio under keep is evicted last, not never: keep is advice about movers,
- * and a full node must still be able to make room.
+ * and a full node must still be able to make room. It is denied, without asking
+ * anybody, to NUMA balancing, move_pages(), mbind() and DAMON; not to demotion
+ * and cdm_ext's own moves.
  */
 #define CDM_ANS_NODE_MASK	0xffffULL
 #define CDM_ANS_THROTTLE_SHIFT	16
@@ -171,6 +175,105 @@ struct cdm_placed_ctx {
 	__s32 nid;
 	__u32 order;
 	__u32 anon;
+	__u32 __pad;
+};
+
+/**
+ * enum cdm_mover - who moves a folio, and why
+ * @CDM_MOVER_CDM: cdm_ext itself: a policy's or driver's move, an eviction, or
+ *	room made on the CPU's nodes (mode last-resort; told, not asked)
+ * @CDM_MOVER_NUMA_BALANCING: automatic NUMA balancing
+ * @CDM_MOVER_DEMOTION: reclaim, to a lower memory tier
+ * @CDM_MOVER_MOVE_PAGES: move_pages(), migrate_pages(), or a cpuset that changed
+ * @CDM_MOVER_MBIND: mbind()
+ * @CDM_MOVER_DAMON: a DAMOS scheme that migrates
+ * @CDM_MOVER_COLLAPSE: khugepaged or MADV_COLLAPSE copies pages into a large folio
+ * @CDM_MOVER_HOTPLUG: memory goes offline
+ * @CDM_MOVER_MEMORY_FAILURE: a page that is about to fail is emptied
+ * @CDM_MOVER_LONGTERM_PIN: a page leaves movable memory before it is pinned
+ * @CDM_MOVER_CONTIG: a range of frames is emptied for a contiguous allocation
+ * @CDM_MOVER_COMPACTION: compaction, within a zone
+ * @CDM_NR_MOVERS: how many there are
+ *
+ * The owner of migrate is asked for those up to @CDM_MOVER_COLLAPSE. The others
+ * cannot do without the move: of these migrated tells, and nobody is asked.
+ */
+enum cdm_mover {
+	CDM_MOVER_CDM,
+	CDM_MOVER_NUMA_BALANCING,
+	CDM_MOVER_DEMOTION,
+	CDM_MOVER_MOVE_PAGES,
+	CDM_MOVER_MBIND,
+	CDM_MOVER_DAMON,
+	CDM_MOVER_COLLAPSE,
+	CDM_MOVER_HOTPLUG,
+	CDM_MOVER_MEMORY_FAILURE,
+	CDM_MOVER_LONGTERM_PIN,
+	CDM_MOVER_CONTIG,
+	CDM_MOVER_COMPACTION,
+	CDM_NR_MOVERS,
+};
+
+/**
+ * struct cdm_migrate_ctx - a folio is about to move
+ * @common: see struct cdm_common
+ * @pfn: first page frame of the folio; 0 of a collapse, which is asked about
+ *	once for each node that it takes pages from
+ * @cgroup_id: cgroup charged for the folio, 0 if none or not known
+ * @src_nid: node it lives on
+ * @dst_nid: node it would go to, as far as the mover has one in mind: demotion
+ *	may take the next, and mbind() to several nodes has none (NUMA_NO_NODE)
+ * @order: the folio has 1 << @order pages; of a collapse, the new one has
+ * @mover: enum cdm_mover
+ * @nr_pages: pages that would move
+ * @anon: 1 for anonymous memory, 0 for file and shared memory and for a collapse
+ * @access: accesses reported since it arrived on @src_nid
+ * @moved_ms: milliseconds since it last moved between nodes, at least 1; 0 if it
+ *	is not known to have moved. Known of folios on managed nodes
+ * @from_nid: node it left then, NUMA_NO_NODE likewise
+ * @__pad: reserved
+ */
+struct cdm_migrate_ctx {
+	struct cdm_common common;
+	__u64 pfn;
+	__u64 cgroup_id;
+	__s32 src_nid;
+	__s32 dst_nid;
+	__u32 order;
+	__u32 mover;
+	__u32 nr_pages;
+	__u32 anon;
+	__u32 access;
+	__u32 moved_ms;
+	__s32 from_nid;
+	__u32 __pad;
+};
+
+/**
+ * struct cdm_migrated_ctx - a folio moved, or was to move and did not
+ * @common: see struct cdm_common
+ * @old_pfn: first page frame of the folio where it was, or still is
+ * @new_pfn: first page frame where it is now; 0 if it did not move. What a
+ *	collapse copied becomes part of a larger folio
+ * @cgroup_id: cgroup charged for it, 0 if none
+ * @src_nid: node it left, or is still on
+ * @dst_nid: node it went to, or was to go to; NUMA_NO_NODE if that is not known
+ * @order: the folio had 1 << @order pages
+ * @mover: enum cdm_mover
+ * @status: 0 if it moved, -EPERM if it was refused, -ENOMEM if @dst_nid ran out
+ *	of memory, -EBUSY or another negative errno if it could not be moved
+ * @__pad: reserved
+ */
+struct cdm_migrated_ctx {
+	struct cdm_common common;
+	__u64 old_pfn;
+	__u64 new_pfn;
+	__u64 cgroup_id;
+	__s32 src_nid;
+	__s32 dst_nid;
+	__u32 order;
+	__u32 mover;
+	__s32 status;
 	__u32 __pad;
 };
 
@@ -349,9 +452,7 @@ struct cdm_folio_info {
 };
 
 struct cdm_access_ctx;
-struct cdm_migrate_ctx;
 struct cdm_reclaim_ctx;
-struct cdm_migrated_ctx;
 
 /**
  * struct cdm_ops - a policy
@@ -376,7 +477,20 @@ struct cdm_ops {
 	/** @access: reserved for the access events; refused until they exist. */
 	__u64 (*access)(const struct cdm_access_ctx *ctx);
 
-	/** @migrate: reserved for the migrate events; refused until they exist. */
+	/**
+	 * @migrate: may a folio move, and where to?
+	 *
+	 * The owner is that of the node the folio is on, if managed, else of the
+	 * node it goes to. Asked once a folio, before anything is done to it, for
+	 * movers that can do without (enum cdm_mover). A refused mover goes on as
+	 * if the folio could not be moved. Default: allow.
+	 *
+	 * Context: atomic; in reclaim, too. Return: 0 to allow; CDM_ANS_DENY; a
+	 * node to allow it and name another target, which NUMA balancing,
+	 * demotion, DAMON and cdm_ext's own moves follow, and which is overridden
+	 * where the caller named the node; and with any of these a keep time,
+	 * from now on, if the folio is on a managed node.
+	 */
 	__u64 (*migrate)(const struct cdm_migrate_ctx *ctx);
 
 	/** @reclaim: reserved for eviction; refused until it exists. */
@@ -390,7 +504,13 @@ struct cdm_ops {
 	 */
 	void (*placed)(const struct cdm_placed_ctx *ctx);
 
-	/** @migrated: reserved for the migrate events; refused until they exist. */
+	/**
+	 * @migrated: a folio moved, or was to move and did not.
+	 *
+	 * Told by every mover, for each folio that leaves, reaches or stays on a
+	 * managed node by this, to every policy of one of its two nodes. A folio
+	 * that moved is not visible to others yet. Context: atomic.
+	 */
 	void (*migrated)(const struct cdm_migrated_ctx *ctx);
 
 	/**

@@ -11,6 +11,7 @@
 
 #include <linux/err.h>
 #include <linux/jump_label.h>
+#include <linux/migrate.h>
 #include <linux/nodemask.h>
 #include <linux/mmzone.h>
 #include <linux/mm.h>
@@ -31,6 +32,7 @@ DECLARE_STATIC_KEY_FALSE(cdm_isolated_key);
 DECLARE_STATIC_KEY_FALSE(cdm_place_key);
 
 extern bool cdm_place_all;		/* a policy owns place for all nodes */
+extern bool cdm_migrate_owned;		/* a policy owns migrate for some node */
 extern nodemask_t cdm_managed_nodes;
 extern nodemask_t cdm_isolated_nodes;
 
@@ -103,7 +105,7 @@ struct folio *__cdm_place_shmem(struct vm_fault *vmf, gfp_t gfp, int order,
 void __cdm_place_swapin(swp_entry_t entry, gfp_t gfp,
 			struct vm_area_struct *vma, unsigned long addr);
 struct folio *__cdm_folio_placed(struct folio *folio);
-void __cdm_folio_moved(struct folio *src, struct folio *dst);
+void __cdm_folio_moved(struct folio *src, struct folio *dst, int reason);
 void __cdm_folio_putback(struct folio *folio);
 
 /* Somebody may want a say: a device is faulting, or a policy for all nodes. */
@@ -163,10 +165,78 @@ static inline struct folio *cdm_folio_placed(struct folio *folio)
 }
 
 /* Migration succeeded; before the new folio is visible to others. */
-static inline void cdm_folio_moved(struct folio *src, struct folio *dst)
+static inline void cdm_folio_moved(struct folio *src, struct folio *dst,
+				   int reason)
 {
 	if (static_branch_unlikely(&cdm_nodes_key))
-		__cdm_folio_moved(src, dst);
+		__cdm_folio_moved(src, dst, reason);
+}
+
+/* Movers, in movers.c. */
+unsigned int __cdm_migrate_ask(struct list_head *from,
+			       struct list_head *refused,
+			       new_folio_t get_new_folio, unsigned long private,
+			       enum migrate_mode mode, int reason,
+			       unsigned int *elsewhere);
+void __cdm_migrate_failed(struct list_head *from, unsigned int nr_refused,
+			  new_folio_t get_new_folio, unsigned long private,
+			  int reason, int rc);
+bool __cdm_collapse_denied(const u32 *node_load, int target);
+void __cdm_collapsed_ptes(struct folio *new, pte_t *pte);
+void __cdm_collapsed_list(struct folio *new, struct list_head *old);
+
+/*
+ * Folios that must stay go from @from to @refused, and such as shall go to
+ * another node than the mover's are sent there. Returns how many are on @refused
+ * then; *@elsewhere is how many pages went.
+ */
+static inline unsigned int
+cdm_migrate_ask(struct list_head *from, struct list_head *refused,
+		new_folio_t get_new_folio, unsigned long private,
+		enum migrate_mode mode, int reason, unsigned int *elsewhere)
+{
+	if (static_branch_unlikely(&cdm_nodes_key) &&
+	    READ_ONCE(cdm_migrate_owned))
+		return __cdm_migrate_ask(from, refused, get_new_folio, private,
+					 mode, reason, elsewhere);
+	return 0;
+}
+
+/* What is left on @from did not move; the first @nr_refused were told of. */
+static inline void
+cdm_migrate_failed(struct list_head *from, unsigned int nr_refused,
+		   new_folio_t get_new_folio, unsigned long private,
+		   int reason, int rc)
+{
+	if (static_branch_unlikely(&cdm_nodes_key))
+		__cdm_migrate_failed(from, nr_refused, get_new_folio, private,
+				     reason, rc);
+}
+
+/* May pages be copied to @target? @node_load: how many, by node. */
+static inline bool cdm_collapse_denied(struct folio **foliop,
+				       const u32 *node_load, int target)
+{
+	if (!static_branch_unlikely(&cdm_nodes_key) ||
+	    !READ_ONCE(cdm_migrate_owned) ||
+	    !__cdm_collapse_denied(node_load, target))
+		return false;
+	*foliop = NULL;
+	return true;
+}
+
+/* @new is a copy of the pages that these entries map still. */
+static inline void cdm_collapsed_ptes(struct folio *new, pte_t *pte)
+{
+	if (static_branch_unlikely(&cdm_nodes_key))
+		__cdm_collapsed_ptes(new, pte);
+}
+
+/* @new took the place of these folios in the page cache. */
+static inline void cdm_collapsed_list(struct folio *new, struct list_head *old)
+{
+	if (static_branch_unlikely(&cdm_nodes_key))
+		__cdm_collapsed_list(new, old);
 }
 
 /* Was isolated from the LRU and returns: not an arrival. */
@@ -249,7 +319,37 @@ static inline struct folio *cdm_folio_placed(struct folio *folio)
 	return folio;
 }
 
-static inline void cdm_folio_moved(struct folio *src, struct folio *dst)
+static inline void cdm_folio_moved(struct folio *src, struct folio *dst,
+				   int reason)
+{
+}
+
+static inline unsigned int
+cdm_migrate_ask(struct list_head *from, struct list_head *refused,
+		new_folio_t get_new_folio, unsigned long private,
+		enum migrate_mode mode, int reason, unsigned int *elsewhere)
+{
+	return 0;
+}
+
+static inline void
+cdm_migrate_failed(struct list_head *from, unsigned int nr_refused,
+		   new_folio_t get_new_folio, unsigned long private,
+		   int reason, int rc)
+{
+}
+
+static inline bool cdm_collapse_denied(struct folio **foliop,
+				       const u32 *node_load, int target)
+{
+	return false;
+}
+
+static inline void cdm_collapsed_ptes(struct folio *new, pte_t *pte)
+{
+}
+
+static inline void cdm_collapsed_list(struct folio *new, struct list_head *old)
 {
 }
 

@@ -68,16 +68,6 @@ static u32 fstate_now(void)
 	return lower_32_bits(now >> 2) ?: 1;
 }
 
-static struct cdm_folio_state *fstate_at(struct cdm_node *node,
-					 unsigned long pfn)
-{
-	/* Below base_pfn wraps around; NULL while a node is being set up. */
-	unsigned long i = pfn - node->base_pfn;
-	struct cdm_folio_state *array = READ_ONCE(node->fstate);
-
-	return array && i < node->nr_pfns ? &array[i] : NULL;
-}
-
 static void fstate_load(struct cdm_folio_state *to,
 			const struct cdm_folio_state *from)
 {
@@ -214,7 +204,7 @@ bool cdm_fstate_departed(int nid, unsigned long pfn, struct cdm_folio_state *st)
  */
 u64 cdm_fstate_arrive(struct cdm_node *node, struct folio *folio)
 {
-	struct cdm_folio_state *st = fstate_at(node, folio_pfn(folio));
+	struct cdm_folio_state *st = cdm_fstate_at(node, folio_pfn(folio));
 	u64 seq = atomic64_inc_return(&node->seq);
 
 	if (st)
@@ -238,7 +228,7 @@ bool cdm_fstate_came_by_move(struct folio *folio)
 	struct cdm_folio_state *st;
 	u16 from;
 
-	st = node ? fstate_at(node, folio_pfn(folio)) : NULL;
+	st = node ? cdm_fstate_at(node, folio_pfn(folio)) : NULL;
 	if (!st)
 		return false;
 	from = READ_ONCE(st->from_nid);
@@ -260,7 +250,7 @@ void __cdm_folio_putback(struct folio *folio)
 	rcu_read_lock();
 	node = cdm_node_of(folio_nid(folio));
 	if (node)
-		st = fstate_at(node, folio_pfn(folio));
+		st = cdm_fstate_at(node, folio_pfn(folio));
 	if (st)
 		WRITE_ONCE(st->from_nid,
 			   READ_ONCE(st->from_nid) | CDM_FSTATE_CAME_BY_MOVE);
@@ -285,7 +275,7 @@ bool cdm_fstate_get(unsigned long pfn, int nid, struct cdm_folio_state *st)
 	rcu_read_lock();
 	node = cdm_node_of(nid);
 	if (node)
-		from = fstate_at(node, pfn);
+		from = cdm_fstate_at(node, pfn);
 	if (from) {
 		fstate_load(st, from);
 		st->from_nid &= ~CDM_FSTATE_CAME_BY_MOVE;
@@ -324,27 +314,29 @@ static void fstate_cross(struct cdm_node *from, struct cdm_node *to,
 	}
 }
 
-/*
- * Migration copied src to dst, which nobody sees yet. Context: atomic or not;
- * both folios are locked and referenced by the caller.
+/**
+ * cdm_fstate_move() - the state of a folio follows it
+ * @from: node of @src, NULL if it is not managed
+ * @to: node of @dst, likewise
+ * @src: the folio that migrated
+ * @dst: its copy, which nobody sees yet
+ *
+ * Context: any, under RCU; the caller has both folios to itself.
  */
-void __cdm_folio_moved(struct folio *src, struct folio *dst)
+void cdm_fstate_move(struct cdm_node *from, struct cdm_node *to,
+		     struct folio *src, struct folio *dst)
 {
 	struct cdm_folio_state st = {}, *s = NULL, *d = NULL;
-	struct cdm_node *from, *to;
 
-	rcu_read_lock();
-	from = cdm_node_of(folio_nid(src));
-	to = cdm_node_of(folio_nid(dst));
 	if (!from && !to) {
 		departed_rekey(folio_pfn(src), folio_pfn(dst));
-		goto out;
+		return;
 	}
 
 	if (from)
-		s = fstate_at(from, folio_pfn(src));
+		s = cdm_fstate_at(from, folio_pfn(src));
 	if (to)
-		d = fstate_at(to, folio_pfn(dst));
+		d = cdm_fstate_at(to, folio_pfn(dst));
 	if (s) {
 		fstate_load(&st, s);
 		st.from_nid &= ~CDM_FSTATE_CAME_BY_MOVE;
@@ -353,13 +345,48 @@ void __cdm_folio_moved(struct folio *src, struct folio *dst)
 	if (from != to)
 		fstate_cross(from, to, src, dst, &st);
 	if (d) {
-		/* Movable pages of drivers never go to an LRU. */
-		if (!__folio_test_movable(src))
+		/* Pages of drivers and of hugetlb never go to an LRU. */
+		if (!__folio_test_movable(src) && !folio_test_hugetlb(dst))
 			st.from_nid |= CDM_FSTATE_CAME_BY_MOVE;
 		fstate_store(d, &st);
 	}
-out:
-	rcu_read_unlock();
+}
+
+/**
+ * cdm_fstate_keep() - movers that can do without are denied for a while
+ * @folio: a folio; of a node that is not managed nothing is remembered
+ * @ms: for how long
+ *
+ * Context: any, under RCU.
+ */
+void cdm_fstate_keep(struct folio *folio, unsigned int ms)
+{
+	struct cdm_node *node = cdm_node_of(folio_nid(folio));
+	struct cdm_folio_state *st;
+	u32 until;
+
+	st = node ? cdm_fstate_at(node, folio_pfn(folio)) : NULL;
+	if (!st)
+		return;
+	/* Not shorter than asked, and not 0, which says "never". */
+	until = fstate_now() + DIV_ROUND_UP(msecs_to_jiffies(ms), 4) + 1;
+	WRITE_ONCE(st->keep_until, until ?: 1);
+}
+
+/* Is the folio under keep? */
+bool cdm_fstate_kept(const struct cdm_folio_state *st)
+{
+	u32 until = READ_ONCE(st->keep_until);
+
+	return until && (s32)(until - fstate_now()) > 0;
+}
+
+/* Milliseconds since a time as in last_move, at least 1; 0 for "never". */
+u32 cdm_fstate_ms_since(u32 then)
+{
+	if (!then)
+		return 0;
+	return jiffies_to_msecs((fstate_now() - then) * 4UL) ?: 1;
 }
 
 /**

@@ -166,6 +166,16 @@ static inline void cdm_node_count(struct cdm_node *node,
 	this_cpu_add(node->stats->v[stat], n);
 }
 
+static inline struct cdm_folio_state *cdm_fstate_at(struct cdm_node *node,
+						    unsigned long pfn)
+{
+	/* Below base_pfn wraps around; NULL while a node is being set up. */
+	unsigned long i = pfn - node->base_pfn;
+	struct cdm_folio_state *array = READ_ONCE(node->fstate);
+
+	return array && i < node->nr_pfns ? &array[i] : NULL;
+}
+
 u64 cdm_node_stat(struct cdm_node *node, enum cdm_node_stat stat);
 extern const char *const cdm_node_state_names[CDM_NR_NODE_STATES];
 extern const char *const cdm_mode_names[CDM_NR_MODES];
@@ -186,6 +196,11 @@ bool cdm_fstate_came_by_move(struct folio *folio);	/* tests and clears */
 bool cdm_fstate_get(unsigned long pfn, int nid, struct cdm_folio_state *st);
 bool cdm_fstate_departed(int nid, unsigned long pfn,
 			 struct cdm_folio_state *st);
+void cdm_fstate_move(struct cdm_node *from, struct cdm_node *to,
+		     struct folio *src, struct folio *dst);
+void cdm_fstate_keep(struct folio *folio, unsigned int ms);
+bool cdm_fstate_kept(const struct cdm_folio_state *st);
+u32 cdm_fstate_ms_since(u32 then);
 int cdm_fstate_alloc(struct cdm_node *node);
 void cdm_fstate_free(struct cdm_node *node);
 
@@ -238,11 +253,13 @@ struct cdm_scope {
 enum cdm_policy_stat {
 	CDM_PSTAT_CALLS,			/* + enum cdm_cb */
 	CDM_PSTAT_DEFAULT = CDM_PSTAT_CALLS + CDM_NR_CB, /* answered 0 */
-	CDM_PSTAT_USED,		/* place: the answered node was tried */
-	CDM_PSTAT_FULL,		/* ... and had no room */
+	CDM_PSTAT_USED,		/* as answered: the node was tried, the folio kept */
+	CDM_PSTAT_FULL,		/* place: the answered node had no room */
 	CDM_PSTAT_OVERRIDDEN,	/* usable, but not allowed: BIND, cpuset */
 	CDM_PSTAT_BAD,		/* not usable */
-	CDM_NR_PSTATS,
+	CDM_PSTAT_KEPT,		/* not asked, and denied: under keep */
+	CDM_PSTAT_DENIED,	/* + enum cdm_mover; those under keep as well */
+	CDM_NR_PSTATS = CDM_PSTAT_DENIED + CDM_NR_MOVERS,
 };
 
 struct cdm_policy_stats {
@@ -327,7 +344,7 @@ struct cdm_policy {
 struct cdm_table {
 	struct rcu_head rcu;
 	int nr;
-	bool has_placed;
+	bool has_placed, has_migrate, has_migrated;
 	/* [callback][nid]; an all-nodes policy fills the row, later nodes too. */
 	struct cdm_policy *owner[CDM_NR_OWNED][MAX_NUMNODES];
 	/* Owners for events that belong to no managed node. */
@@ -368,6 +385,7 @@ static inline void cdm_policy_count(struct cdm_policy *p, unsigned int stat)
 u64 cdm_policy_stat(struct cdm_policy *p, unsigned int stat);
 extern const char *const cdm_cb_names[CDM_NR_CB];
 extern const char *const cdm_policy_state_names[CDM_NR_POLICY_STATES];
+extern const char *const cdm_mover_names[CDM_NR_MOVERS];
 
 /* ops.c */
 void cdm_policy_put(struct cdm_policy *p);
@@ -443,6 +461,14 @@ void cdm_place_key_put(void);
 
 /* dispatch.c */
 u64 cdm_place_by_trampoline(const u64 *args);
+
+/*
+ * movers.c: cdm_ext asks for leave to move @folio, which the caller references,
+ * to @nid, before it isolates it. Returns the node to move it to, @nid or the
+ * one that migrate() named, or NUMA_NO_NODE if it denied. Never sleeps.
+ */
+int cdm_ask_move(struct folio *folio, int nid);
+extern bool cdm_migrated_heard;		/* some policy has migrated */
 
 /* Under RCU. */
 static inline u64 cdm_memcg_id(struct mem_cgroup *memcg)

@@ -97,6 +97,10 @@ static void cdm_table_add(struct cdm_table *t, int i, struct cdm_policy *p)
 	t->policies[i] = p;
 	if (p->ops->placed)
 		t->has_placed = true;
+	if (p->ops->migrate)
+		t->has_migrate = true;
+	if (p->ops->migrated)
+		t->has_migrated = true;
 	for (cb = 0; cb < CDM_NR_OWNED; cb++) {
 		if (!cdm_ops_has(p->ops, cb))
 			continue;
@@ -145,6 +149,8 @@ static int cdm_table_change(struct cdm_policy *add, struct cdm_policy *del)
 	new->nr = nr;
 
 	WRITE_ONCE(cdm_place_all, new->all[CDM_CB_PLACE]);
+	WRITE_ONCE(cdm_migrate_owned, new->has_migrate);
+	WRITE_ONCE(cdm_migrated_heard, new->has_migrated);
 	rcu_assign_pointer(cdm_table, new);
 	if (old)
 		call_srcu(&cdm_srcu, &old->rcu, cdm_table_free);

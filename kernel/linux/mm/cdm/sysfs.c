@@ -386,6 +386,16 @@ static ssize_t policy_link_id_show(struct kobject *kobj,
 static struct kobj_attribute policy_link_id_attr =
 	__ATTR(link_id, 0444, policy_link_id_show, NULL);
 
+static u64 policy_denied(struct cdm_policy *p)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < CDM_NR_MOVERS; i++)
+		sum += cdm_policy_stat(p, CDM_PSTAT_DENIED + i);
+	return sum;
+}
+
 static ssize_t policy_stats_show(struct kobject *kobj,
 				 struct kobj_attribute *attr, char *buf)
 {
@@ -407,11 +417,30 @@ static ssize_t policy_stats_show(struct kobject *kobj,
 			     cdm_policy_stat(p, CDM_PSTAT_OVERRIDDEN));
 	len += sysfs_emit_at(buf, len, "bad %llu\n",
 			     cdm_policy_stat(p, CDM_PSTAT_BAD));
+	len += sysfs_emit_at(buf, len, "denied %llu\n", policy_denied(p));
+	len += sysfs_emit_at(buf, len, "kept %llu\n",
+			     cdm_policy_stat(p, CDM_PSTAT_KEPT));
 	return len;
 }
 
 static struct kobj_attribute policy_stats_attr =
 	__ATTR(stats, 0444, policy_stats_show, NULL);
+
+static ssize_t policy_denied_show(struct kobject *kobj,
+				  struct kobj_attribute *attr, char *buf)
+{
+	struct cdm_policy *p = to_policy(kobj);
+	ssize_t len = 0;
+	int i;
+
+	for (i = 0; i <= CDM_MOVER_COLLAPSE; i++)
+		len += sysfs_emit_at(buf, len, "%s %llu\n", cdm_mover_names[i],
+				     cdm_policy_stat(p, CDM_PSTAT_DENIED + i));
+	return len;
+}
+
+static struct kobj_attribute policy_denied_attr =
+	__ATTR(denied, 0444, policy_denied_show, NULL);
 
 static struct attribute *cdm_policy_attrs[] = {
 	&policy_name_attr.attr,
@@ -420,6 +449,7 @@ static struct attribute *cdm_policy_attrs[] = {
 	&policy_link_id_attr.attr,
 	&policy_tick_ms_attr.attr,
 	&policy_stats_attr.attr,
+	&policy_denied_attr.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(cdm_policy);

@@ -27,8 +27,7 @@
 			 CDM_CB_BIT(TICK) | CDM_CB_BIT(INIT) | CDM_CB_BIT(EXIT))
 
 /* Members whose events this kernel does not deliver yet. */
-#define CDM_UNSUPPORTED	(CDM_CB_BIT(ACCESS) | CDM_CB_BIT(MIGRATE) | \
-			 CDM_CB_BIT(RECLAIM) | CDM_CB_BIT(MIGRATED))
+#define CDM_UNSUPPORTED	(CDM_CB_BIT(ACCESS) | CDM_CB_BIT(RECLAIM))
 
 u32 cdm_ops_btf_id;
 

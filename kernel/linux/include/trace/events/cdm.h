@@ -24,6 +24,21 @@
 		{ CDM_CANCELLED, "cancelled" },	\
 		{ CDM_REPLAY, "replay" })
 
+#define show_cdm_mover(mover)				\
+	__print_symbolic(mover,				\
+		{ CDM_MOVER_CDM, "cdm" },		\
+		{ CDM_MOVER_NUMA_BALANCING, "numa_balancing" }, \
+		{ CDM_MOVER_DEMOTION, "demotion" },	\
+		{ CDM_MOVER_MOVE_PAGES, "move_pages" },	\
+		{ CDM_MOVER_MBIND, "mbind" },		\
+		{ CDM_MOVER_DAMON, "damon" },		\
+		{ CDM_MOVER_COLLAPSE, "collapse" },	\
+		{ CDM_MOVER_HOTPLUG, "hotplug" },	\
+		{ CDM_MOVER_MEMORY_FAILURE, "memory_failure" }, \
+		{ CDM_MOVER_LONGTERM_PIN, "longterm_pin" }, \
+		{ CDM_MOVER_CONTIG, "contig" },		\
+		{ CDM_MOVER_COMPACTION, "compaction" })
+
 TRACE_EVENT(cdm_place,
 	TP_PROTO(const struct cdm_place_ctx *ctx, u64 policy, u64 answer,
 		 int answer_nid, int got_nid),
@@ -76,6 +91,60 @@ TRACE_EVENT(cdm_placed,
 	),
 	TP_printk("pfn=%#llx nid=%d order=%u seq=%llu",
 		  __entry->pfn, __entry->nid, __entry->order, __entry->seq)
+);
+
+TRACE_EVENT(cdm_migrate,
+	TP_PROTO(const struct cdm_migrate_ctx *ctx, u64 policy, u64 answer),
+	TP_ARGS(ctx, policy, answer),
+	TP_STRUCT__entry(
+		__field(u64, pfn)
+		__field(u64, policy)
+		__field(u64, answer)
+		__field(int, src_nid)
+		__field(int, dst_nid)
+		__field(u32, nr_pages)
+		__field(u32, mover)
+	),
+	TP_fast_assign(
+		__entry->pfn = ctx->pfn;
+		__entry->policy = policy;
+		__entry->answer = answer;
+		__entry->src_nid = ctx->src_nid;
+		__entry->dst_nid = ctx->dst_nid;
+		__entry->nr_pages = ctx->nr_pages;
+		__entry->mover = ctx->mover;
+	),
+	TP_printk("pfn=%#llx nr_pages=%u mover=%s src_nid=%d dst_nid=%d policy=%llu answer=%#llx",
+		  __entry->pfn, __entry->nr_pages,
+		  show_cdm_mover(__entry->mover), __entry->src_nid,
+		  __entry->dst_nid, __entry->policy, __entry->answer)
+);
+
+TRACE_EVENT(cdm_migrated,
+	TP_PROTO(const struct cdm_migrated_ctx *ctx),
+	TP_ARGS(ctx),
+	TP_STRUCT__entry(
+		__field(u64, old_pfn)
+		__field(u64, new_pfn)
+		__field(int, src_nid)
+		__field(int, dst_nid)
+		__field(u32, order)
+		__field(u32, mover)
+		__field(int, status)
+	),
+	TP_fast_assign(
+		__entry->old_pfn = ctx->old_pfn;
+		__entry->new_pfn = ctx->new_pfn;
+		__entry->src_nid = ctx->src_nid;
+		__entry->dst_nid = ctx->dst_nid;
+		__entry->order = ctx->order;
+		__entry->mover = ctx->mover;
+		__entry->status = ctx->status;
+	),
+	TP_printk("old_pfn=%#llx new_pfn=%#llx order=%u mover=%s src_nid=%d dst_nid=%d status=%d",
+		  __entry->old_pfn, __entry->new_pfn, __entry->order,
+		  show_cdm_mover(__entry->mover), __entry->src_nid,
+		  __entry->dst_nid, __entry->status)
 );
 
 TRACE_EVENT(cdm_node_phase,
