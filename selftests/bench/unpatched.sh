@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Build what benchmarks compare with: the kernel without the series, in
-# build/unpatched/kernel, from the base commit of build/linux and with the
-# configuration of build/kernel minus cdm_ext. Does nothing if it is there.
+# build/unpatched/kernel, from the base commit of build/linux (with the fixes that
+# the series begins with, see kernel/tree) and with the configuration of
+# build/kernel minus cdm_ext. Does nothing if it is there.
 
 set -u
 
@@ -30,7 +31,7 @@ options()
 }
 
 [ -e "$build/kernel/.config" ] || die "build/kernel has no .config; run 'make' first"
-base=$(git -C "$build/linux" rev-list --max-parents=0 HEAD) ||
+base=$("$repo/kernel/tree" stock) ||
 	die "build/linux has no base commit; run 'make' first"
 
 if [ "$(cat "$linux/.base" 2>/dev/null)" != "$base" ]; then
