@@ -2,8 +2,9 @@
 /*
  * nop: asks for nothing and counts how often it was asked.
  *
- * What it does: every place event of every managed node gets the default
- * answer, so pages go where they would go without a policy.
+ * What it does: every place and migrate event of every managed node gets the
+ * default answer, so pages go and stay where they would without a policy. Its
+ * own count is of place; the kernel counts both.
  *
  * When it suits: to see whether events arrive at all, to measure what a call
  * costs, and as the beginning of a policy of one's own.
@@ -20,7 +21,13 @@ __u64 CDM_CALLBACK(place, nop_place, const struct cdm_place_ctx *c)
 	return cdm_count(cdm_default());
 }
 
+__u64 CDM_CALLBACK(migrate, nop_migrate, const struct cdm_migrate_ctx *c)
+{
+	return cdm_default();
+}
+
 CDM_OPS_DEFINE(nop_ops,
 	.place	= (void *)nop_place,
+	.migrate = (void *)nop_migrate,
 	.node	= CDM_NODE_ALL,
 	.name	= "nop");

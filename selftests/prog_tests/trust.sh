@@ -242,9 +242,7 @@ test_trust_loops()
 test_trust_reserved()
 {
 	refused cb_access load -95 'kernel callback access: .*does not deliver'
-	refused cb_migrate load -95 'kernel callback migrate: .*does not deliver'
 	refused cb_reclaim load -95 'kernel callback reclaim: .*does not deliver'
-	refused cb_migrated load -95 'kernel callback migrated: .*does not deliver'
 	accepted good
 }
 

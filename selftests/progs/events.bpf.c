@@ -13,6 +13,12 @@ char LICENSE[] SEC("license") = "GPL";
 const volatile __u64 cpu_answer;
 const volatile __u64 dev_answer;
 
+/* ... and to movers; of one of them, if it is not 0: enum cdm_mover + 1. */
+const volatile __u64 migrate_answer;
+const volatile __u32 migrate_mover;
+/* Only so many times, then 0; 0: always. */
+const volatile __u64 migrate_times;
+
 /* Only faults of this process are answered and counted below; 0: all. */
 __u32 target;
 
@@ -29,6 +35,19 @@ __u64 n_online[4], n_offline[4];	/* by enum cdm_node_phase */
 /* By enum cdm_alloc_kind and order, of faults that were answered. */
 __u64 n_kind[4];
 __u64 n_order[16];
+
+/* By enum cdm_mover: folios and pages asked about, folios that moved and not. */
+__u64 n_migrate[16], n_migrate_pages[16];
+__u64 n_moved[16], n_unmoved[16];
+/* Folios that moved to each node, of all movers. */
+__u64 n_moved_to[16];
+/* The last move, asked about and told of. */
+__s32 ask_src, ask_dst, ask_from, moved_src, moved_dst, moved_status;
+__u32 ask_order, ask_anon, ask_ms, moved_order;
+__u64 ask_cgroup, moved_cgroup;
+__u64 n_answered;
+/* Events with a frame that does not fit, and folios that the kfunc saw fit. */
+__u64 n_pfn_wrong, n_ask_info_same;
 
 /* What the last event of its kind looked like. */
 __s32 last_dev, last_cpu, last_node, last_init_node;
@@ -106,6 +125,59 @@ void CDM_CALLBACK(placed, ev_placed, const struct cdm_placed_ctx *c)
 	GIVE_UP(c, CDM_CB_PLACED);
 }
 
+__u64 CDM_CALLBACK(migrate, ev_migrate, const struct cdm_migrate_ctx *c)
+{
+	struct cdm_folio_info info = {};
+	__u32 mover = c->mover;
+
+	barrier_var(mover);
+	ADD(n_migrate[mover & 15], 1);
+	ADD(n_migrate_pages[mover & 15], c->nr_pages);
+	ask_src = c->src_nid;
+	ask_dst = c->dst_nid;
+	ask_from = c->from_nid;
+	ask_order = c->order;
+	ask_anon = c->anon;
+	ask_ms = c->moved_ms;
+	ask_cgroup = c->cgroup_id;
+	if (c->mover == CDM_MOVER_COLLAPSE ? c->pfn : !c->pfn)
+		ADD(n_pfn_wrong, 1);
+	if (c->pfn && !cdm_bpf_folio_info(&c->common, c->pfn, &info, sizeof(info)) &&
+	    info.pfn == c->pfn && info.nid == c->src_nid && info.order == c->order &&
+	    info.cgroup_id == c->cgroup_id)
+		ADD(n_ask_info_same, 1);
+	GIVE_UP(c, CDM_CB_MIGRATE);
+	if (migrate_mover && c->mover + 1 != migrate_mover)
+		return 0;
+	if (migrate_times && ADD(n_answered, 1) >= migrate_times)
+		return 0;
+	return migrate_answer;
+}
+
+void CDM_CALLBACK(migrated, ev_migrated, const struct cdm_migrated_ctx *c)
+{
+	__u32 mover = c->mover, to = c->dst_nid;
+
+	barrier_var(mover);
+	barrier_var(to);
+	moved_src = c->src_nid;
+	moved_dst = c->dst_nid;
+	moved_order = c->order;
+	moved_status = c->status;
+	moved_cgroup = c->cgroup_id;
+	if (c->status) {
+		ADD(n_unmoved[mover & 15], 1);
+		if (c->new_pfn || !c->old_pfn)
+			ADD(n_pfn_wrong, 1);
+	} else {
+		ADD(n_moved[mover & 15], 1);
+		ADD(n_moved_to[to & 15], 1);
+		if (!c->new_pfn || !c->old_pfn || c->new_pfn == c->old_pfn)
+			ADD(n_pfn_wrong, 1);
+	}
+	GIVE_UP(c, CDM_CB_MIGRATED);
+}
+
 __s32 CDM_CALLBACK_S(node_online, ev_online, const struct cdm_node_ctx *c)
 {
 	__u32 phase = c->phase;
@@ -159,7 +231,9 @@ void CDM_CALLBACK(dump, ev_dump, const struct cdm_dump_ctx *c)
 
 CDM_OPS_DEFINE(events_ops,
 	.place		= (void *)ev_place,
+	.migrate	= (void *)ev_migrate,
 	.placed		= (void *)ev_placed,
+	.migrated	= (void *)ev_migrated,
 	.node_online	= (void *)ev_online,
 	.node_offline	= (void *)ev_offline,
 	.tick		= (void *)ev_tick,

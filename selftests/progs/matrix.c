@@ -31,10 +31,10 @@ static const struct {
 } callbacks[] = {
 	{ "place",		ATOMIC },
 	{ "access",		RESERVED },
-	{ "migrate",		RESERVED },
+	{ "migrate",		ATOMIC },
 	{ "reclaim",		RESERVED },
 	{ "placed",		ATOMIC },
-	{ "migrated",		RESERVED },
+	{ "migrated",		ATOMIC },
 	{ "node_online",	SLEEPABLE },
 	{ "node_offline",	SLEEPABLE },
 	{ "tick",		SLEEPABLE },

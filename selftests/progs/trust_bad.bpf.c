@@ -413,23 +413,12 @@ __u64 CDM_CALLBACK(access, p_access, const void *c)
 	return 0;
 }
 
-__u64 CDM_CALLBACK(migrate, p_migrate, const void *c)
-{
-	return 0;
-}
-
 void CDM_CALLBACK(reclaim, p_reclaim, const void *c)
 {
 }
 
-void CDM_CALLBACK(migrated, p_migrated, const void *c)
-{
-}
-
 CASE(cb_access, .access = (void *)p_access);
-CASE(cb_migrate, .migrate = (void *)p_migrate);
 CASE(cb_reclaim, .reclaim = (void *)p_reclaim);
-CASE(cb_migrated, .migrated = (void *)p_migrated);
 
 /* ---- init ----------------------------------------------------------------------- */
 
