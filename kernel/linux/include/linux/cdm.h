@@ -487,8 +487,8 @@ struct cdm_ops {
 	 *
 	 * Context: atomic; in reclaim, too. Return: 0 to allow; CDM_ANS_DENY; a
 	 * node to allow it and name another target, which NUMA balancing,
-	 * demotion, DAMON and cdm_ext's own moves follow, and which is overridden
-	 * where the caller named the node; and with any of these a keep time,
+	 * demotion and DAMON follow, and which is overridden where the mover's
+	 * caller named the node; and with any of these a keep time,
 	 * from now on, if the folio is on a managed node.
 	 */
 	__u64 (*migrate)(const struct cdm_migrate_ctx *ctx);

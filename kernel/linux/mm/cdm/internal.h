@@ -462,12 +462,8 @@ void cdm_place_key_put(void);
 /* dispatch.c */
 u64 cdm_place_by_trampoline(const u64 *args);
 
-/*
- * movers.c: cdm_ext asks for leave to move @folio, which the caller references,
- * to @nid, before it isolates it. Returns the node to move it to, @nid or the
- * one that migrate() named, or NUMA_NO_NODE if it denied. Never sleeps.
- */
-int cdm_ask_move(struct folio *folio, int nid);
+/* movers.c */
+bool cdm_may_move(struct folio *folio, int nid);
 extern bool cdm_migrated_heard;		/* some policy has migrated */
 
 /* Under RCU. */

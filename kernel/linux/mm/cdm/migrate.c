@@ -418,6 +418,10 @@ static void run_isolate_one(struct cdm_run *run, struct cdm_run_entry *e,
 		e->status = CDM_MOVE_BUSY;
 		return;
 	}
+	if (!cdm_may_move(folio, run->mv->nid)) {
+		e->status = CDM_MOVE_NOT_PERMITTED;
+		return;
+	}
 	if (!limit_take(from, run->mv->nid, nr)) {
 		e->status = CDM_MOVE_LIMITED;
 		return;

@@ -14,8 +14,8 @@
  *
  * Only folios that leave, reach or stay on a managed node by the move are asked
  * about and told of. Movers that cannot do without the move (memory goes offline
- * or bad, a pin, a contiguous range, compaction) are told and not asked. So are
- * those of cdm_ext itself, which ask before they isolate: cdm_ask_move().
+ * or bad, a pin, a contiguous range, compaction) are told and not asked. Those of
+ * cdm_ext itself ask before they isolate: cdm_may_move().
  *
  * A denied folio is returned as one that could not be moved, which every caller
  * copes with: it puts the folio back where it was. What reclaim could not demote
@@ -35,6 +35,7 @@
 
 #include "../internal.h"
 #include "internal.h"
+#include "migrate.h"
 #include "sample.h"
 
 bool cdm_migrate_owned __read_mostly;
@@ -82,20 +83,15 @@ static const u8 cdm_mover_of[MR_TYPES] = {
 #define CDM_ASKED	(MOVER(NUMA_BALANCING) | MOVER(DEMOTION) | \
 			 MOVER(MOVE_PAGES) | MOVER(MBIND) | MOVER(DAMON))
 /* Their caller did not name the target, so a policy may name another. */
-#define CDM_FOLLOW	(MOVER(CDM) | MOVER(NUMA_BALANCING) | \
-			 MOVER(DEMOTION) | MOVER(DAMON))
+#define CDM_FOLLOW	(MOVER(NUMA_BALANCING) | MOVER(DEMOTION) | MOVER(DAMON))
 /* Denied what is under keep. */
 #define CDM_KEPT_FROM	(MOVER(NUMA_BALANCING) | MOVER(MOVE_PAGES) | \
 			 MOVER(MBIND) | MOVER(DAMON))
 
+/* A function of its own says in migrate_pages() that these were asked about. */
 static struct folio *alloc_elsewhere(struct folio *src, unsigned long private)
 {
-	gfp_t gfp = __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_THISNODE |
-		    __GFP_NOMEMALLOC | __GFP_NOWARN;
-
-	if (folio_test_large(src))
-		gfp |= __GFP_COMP | __GFP_NORETRY;
-	return __folio_alloc_node(gfp, folio_order(src), (int)private);
+	return cdm_alloc_dst(src, private);
 }
 
 /* Where a mover wants to go, NUMA_NO_NODE if it has no single node in mind. */
@@ -104,8 +100,8 @@ static int cdm_target(new_folio_t get_new_folio, unsigned long private,
 {
 	const struct mempolicy *pol;
 
-	if (get_new_folio == alloc_elsewhere)
-		return private;
+	if (get_new_folio == alloc_elsewhere || get_new_folio == cdm_alloc_dst)
+		return ((struct cdm_alloc *)private)->nid;
 
 	switch (reason) {
 	case MR_SYSCALL:
@@ -122,11 +118,6 @@ static int cdm_target(new_folio_t get_new_folio, unsigned long private,
 		pol = *(struct mempolicy **)private;
 		if (nodes_weight(pol->nodes) == 1)
 			return first_node(pol->nodes);
-		break;
-	case MR_CDM:
-		/* A node, or a pointer to more. */
-		if (private < MAX_NUMNODES)
-			return private;
 		break;
 	}
 	return NUMA_NO_NODE;
@@ -374,7 +365,8 @@ static __always_inline int cdm_ask_folio(struct folio *folio, int dst, u32 mover
 	struct cdm_policy *p;
 	int nid;
 
-	ctx.src_nid = nid = folio_nid(folio);
+	nid = folio_nid(folio);
+	ctx.src_nid = nid;
 	if (!node_isset(nid, cdm_managed_nodes)) {
 		if (dst == NUMA_NO_NODE || !node_isset(dst, cdm_managed_nodes))
 			return CDM_AS_WANTED;
@@ -430,12 +422,13 @@ static unsigned int cdm_take_detour(struct cdm_detour *d,
 				    enum migrate_mode mode, int reason,
 				    unsigned int *elsewhere)
 {
+	struct cdm_alloc to = { .nid = d->nid };
 	unsigned int moved = 0, left;
 
 	if (list_empty(&d->folios))
 		return 0;
-	migrate_pages(&d->folios, alloc_elsewhere, NULL, d->nid, mode, reason,
-		      &moved);
+	migrate_pages(&d->folios, alloc_elsewhere, NULL, (unsigned long)&to,
+		      mode, reason, &moved);
 	*elsewhere += moved;
 	left = list_count_nodes(&d->folios);
 	list_splice_tail_init(&d->folios, refused);
@@ -498,20 +491,23 @@ unsigned int __cdm_migrate_ask(struct list_head *from,
 	return nr_refused;
 }
 
-int cdm_ask_move(struct folio *folio, int nid)
+/**
+ * cdm_may_move() - cdm_ext asks for leave to move a folio, before it isolates it
+ * @folio: referenced by the caller
+ * @nid: node that the caller named, which no answer changes
+ *
+ * Context: any that sleeps or not.
+ * Return: false if the folio shall stay.
+ */
+bool cdm_may_move(struct folio *folio, int nid)
 {
-	int to;
-
 	if (!READ_ONCE(cdm_migrate_owned))
-		return nid;
+		return true;
 	guard(rcu)();
-	to = cdm_ask_folio(folio, nid, CDM_MOVER_CDM);
-	if (to == CDM_AS_WANTED)
-		return nid;
-	if (to != CDM_STAYS)
-		return to;
+	if (cdm_ask_folio(folio, nid, CDM_MOVER_CDM) != CDM_STAYS)
+		return true;
 	cdm_tell_failed(folio, nid, CDM_MOVER_CDM, -EPERM);
-	return NUMA_NO_NODE;
+	return false;
 }
 
 /* ---- collapse -------------------------------------------------------------- */
