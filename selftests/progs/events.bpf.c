@@ -41,10 +41,10 @@ __u64 n_migrate[16], n_migrate_pages[16];
 __u64 n_moved[16], n_unmoved[16];
 /* Folios that moved to each node, of all movers. */
 __u64 n_moved_to[16];
-/* The last move, asked about and told of. */
-__s32 ask_src, ask_dst, ask_from, moved_src, moved_dst, moved_status;
+/* The last move: asked about, made, and not made. */
+__s32 ask_src, ask_dst, ask_from, moved_src, moved_dst, unmoved_src, unmoved_dst;
+__s32 moved_status;
 __u32 ask_order, ask_anon, ask_ms, moved_order;
-__u64 ask_cgroup, moved_cgroup;
 __u64 n_answered;
 /* Events with a frame that does not fit, and folios that the kfunc saw fit. */
 __u64 n_pfn_wrong, n_ask_info_same;
@@ -139,7 +139,6 @@ __u64 CDM_CALLBACK(migrate, ev_migrate, const struct cdm_migrate_ctx *c)
 	ask_order = c->order;
 	ask_anon = c->anon;
 	ask_ms = c->moved_ms;
-	ask_cgroup = c->cgroup_id;
 	if (c->mover == CDM_MOVER_COLLAPSE ? c->pfn : !c->pfn)
 		ADD(n_pfn_wrong, 1);
 	if (c->pfn && !cdm_bpf_folio_info(&c->common, c->pfn, &info, sizeof(info)) &&
@@ -160,16 +159,17 @@ void CDM_CALLBACK(migrated, ev_migrated, const struct cdm_migrated_ctx *c)
 
 	barrier_var(mover);
 	barrier_var(to);
-	moved_src = c->src_nid;
-	moved_dst = c->dst_nid;
-	moved_order = c->order;
 	moved_status = c->status;
-	moved_cgroup = c->cgroup_id;
 	if (c->status) {
+		unmoved_src = c->src_nid;
+		unmoved_dst = c->dst_nid;
 		ADD(n_unmoved[mover & 15], 1);
 		if (c->new_pfn || !c->old_pfn)
 			ADD(n_pfn_wrong, 1);
 	} else {
+		moved_src = c->src_nid;
+		moved_dst = c->dst_nid;
+		moved_order = c->order;
 		ADD(n_moved[mover & 15], 1);
 		ADD(n_moved_to[to & 15], 1);
 		if (!c->new_pfn || !c->old_pfn || c->new_pfn == c->old_pfn)

@@ -16,7 +16,7 @@
  *	offline		madvise(MADV_SOFT_OFFLINE) of the first page
  *	pin		a long-term pin of it all, by gup_test
  *	use=SEC		write to every page for so long
- *	hold		print "ready" and wait for SIGUSR1, for at most two minutes
+ *	hold		print "ready FROM-TO" and wait for SIGUSR1, for two minutes
  *	where		print "pages P node N" for each node, as move_pages() finds it
  *
  * What an action's system call said is printed as "ACTION RETURN ERRNO". Each
@@ -184,7 +184,7 @@ static void hold(void)
 {
 	int i;
 
-	puts("ready");
+	printf("ready %p-%p\n", mem, mem + size);
 	fflush(stdout);
 	for (i = 0; !go && i < 1200; i++)
 		usleep(100000);
