@@ -570,8 +570,8 @@ struct cdm_ops {
 	void *priv;
 	/** @place_id: the kernel's, likewise: id of the program of @place. */
 	__u32 place_id;
-	/** @__pad: must be 0. */
-	__u32 __pad;
+	/** @migrate_id: the kernel's, likewise. */
+	__u32 migrate_id;
 };
 
 /* ---- for drivers ---------------------------------------------------------- */

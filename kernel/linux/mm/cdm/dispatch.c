@@ -28,8 +28,8 @@
 
 #include "../internal.h"
 #include "../swap.h"
+#include "call.h"
 #include "internal.h"
-#include "sample.h"
 
 DEFINE_STATIC_KEY_FALSE(cdm_place_key);
 bool cdm_place_all __read_mostly;
@@ -119,30 +119,6 @@ static bool cdm_place_allowed(int nid, struct vm_area_struct *vma,
 	return ok;
 }
 
-/*
- * place() is the one callback that every fault makes, so it is called as a
- * packet filter is: its program directly, with preemption off. The trampoline
- * that struct_ops puts before a program takes a hundred instructions for the
- * same. With preemption off the caller is an RCU reader, too, and only lockdep
- * has to be told. On PREEMPT_RT a program's locks may sleep: there RCU is all,
- * and p->place is the trampoline (see cdm_policy_get_place()).
- */
-static __always_inline void cdm_place_begin(void)
-{
-	if (IS_ENABLED(CONFIG_PREEMPT_RT) || IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC))
-		rcu_read_lock();
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		preempt_disable();
-}
-
-static __always_inline void cdm_place_end(void)
-{
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		preempt_enable();
-	if (IS_ENABLED(CONFIG_PREEMPT_RT) || IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC))
-		rcu_read_unlock();
-}
-
 /* Has the form of a program's code, for policies whose code is not called. */
 u64 cdm_place_by_trampoline(const u64 *args)
 {
@@ -151,21 +127,13 @@ u64 cdm_place_by_trampoline(const u64 *args)
 	return ctx->common.call->policy->ops->place(ctx);
 }
 
-/* BPF's run time statistics are the trampoline's to keep. */
-static __always_inline u64 cdm_call_place(struct cdm_policy *p, const u64 *args)
-{
-	if (static_branch_unlikely(&bpf_stats_enabled_key))
-		return cdm_place_by_trampoline(args);
-	return p->place(args);
-}
-
 static noinline u64 cdm_time_place(struct cdm_policy *p, const u64 *args)
 {
 	struct cdm_sample sample;
 	u64 ans;
 
 	cdm_sample_begin(&sample);
-	ans = cdm_call_place(p, args);
+	ans = cdm_direct_call(p->place, cdm_place_by_trampoline, args);
 	cdm_sample_end(p, CDM_CB_PLACE, &sample);
 	return ans;
 }
@@ -177,7 +145,7 @@ static __always_inline u64 cdm_run_place(struct cdm_policy *p,
 
 	if (cdm_sample_due(p, CDM_CB_PLACE))
 		return cdm_time_place(p, args);
-	return cdm_call_place(p, args);
+	return cdm_direct_call(p->place, cdm_place_by_trampoline, args);
 }
 
 /* Who answers for this fault, NULL if nobody does. */
@@ -242,7 +210,7 @@ static __always_inline void cdm_fill_place(struct cdm_place_ctx *ctx,
 	ctx->kind = kind;
 }
 
-/* Between cdm_place_begin() and cdm_place_end(). */
+/* Between cdm_direct_begin() and cdm_direct_end(). */
 static __always_inline u64 cdm_ask_place(struct cdm_policy *p,
 					 const struct cdm_place_ctx *ctx)
 {
@@ -358,23 +326,23 @@ static __always_inline struct folio *cdm_place(gfp_t gfp, int order,
 	struct folio *folio;
 	u64 ans;
 
-	cdm_place_begin();
+	cdm_direct_begin();
 	p = cdm_place_owner();
 	if (unlikely(!p)) {
-		cdm_place_end();
+		cdm_direct_end();
 		return cdm_place_unowned(gfp, order, vma, addr, kind);
 	}
 	cdm_fill_place(&ctx, &call, p, vma, addr, order, kind);
 	ans = cdm_ask_place(p, &ctx);
 	if (!ans && ctx.dev_nid == NUMA_NO_NODE) {
 		trace_cdm_place(&ctx, p->id, 0, NUMA_NO_NODE, NUMA_NO_NODE);
-		cdm_place_end();
+		cdm_direct_end();
 		return NULL;
 	}
 
 	/* Counters need the policy; a large folio takes long to clear. */
 	rcu_read_lock();
-	cdm_place_end();
+	cdm_direct_end();
 	folio = cdm_place_try(gfp, &ctx, vma, ans);
 	rcu_read_unlock();
 	return folio;
@@ -457,9 +425,9 @@ void __cdm_place_swapin(swp_entry_t entry, gfp_t gfp,
 		p = cdm_place_owner();
 		cdm_fill_place(&ctx, &call, p, vma, addr, 0, CDM_ALLOC_SWAPIN);
 		if (p) {
-			cdm_place_begin();
+			cdm_direct_begin();
 			ans = cdm_ask_place(p, &ctx);
-			cdm_place_end();
+			cdm_direct_end();
 		}
 		try = cdm_place_node(&ctx, vma, ans, &nid);
 		id = cdm_asked_id(&ctx);

@@ -296,6 +296,8 @@ typedef u64 (*cdm_prog_fn)(const u64 *args);
  * @link: under cdm_mutex; NULL once unreg() ran
  * @place_prog: the program of @ops->place, referenced; NULL if there is none
  * @place: its code, or cdm_place_by_trampoline()
+ * @migrate_prog: likewise
+ * @migrate: likewise
  * @state: under cdm_mutex
  * @ejected: enum cdm_exit_kind, set once; dispatch asks nothing more when set
  * @exit_claimed: under cdm_mutex; whoever sets it runs exit(), once
@@ -312,8 +314,8 @@ struct cdm_policy {
 	u64 id;
 	struct cdm_ops *ops;
 	struct bpf_link *link;
-	struct bpf_prog *place_prog;
-	cdm_prog_fn place;
+	struct bpf_prog *place_prog, *migrate_prog;
+	cdm_prog_fn place, migrate;
 	enum cdm_policy_state state;
 	int node;
 	u32 tick_ms;
@@ -463,6 +465,7 @@ void cdm_place_key_put(void);
 u64 cdm_place_by_trampoline(const u64 *args);
 
 /* movers.c */
+u64 cdm_migrate_by_trampoline(const u64 *args);
 bool cdm_may_move(struct folio *folio, int nid);
 extern bool cdm_migrated_heard;		/* some policy has migrated */
 

@@ -34,9 +34,9 @@
 #include <trace/events/cdm.h>
 
 #include "../internal.h"
+#include "call.h"
 #include "internal.h"
 #include "migrate.h"
-#include "sample.h"
 
 bool cdm_migrate_owned __read_mostly;
 bool cdm_migrated_heard __read_mostly;
@@ -257,14 +257,21 @@ void __cdm_migrate_failed(struct list_head *from, unsigned int nr_refused,
 
 /* ---- migrate --------------------------------------------------------------- */
 
-static noinline u64 cdm_time_migrate(struct cdm_policy *p,
-				     const struct cdm_migrate_ctx *ctx)
+/* Has the form of a program's code, for policies whose code is not called. */
+u64 cdm_migrate_by_trampoline(const u64 *args)
+{
+	const struct cdm_migrate_ctx *ctx = (void *)(unsigned long)args[0];
+
+	return ctx->common.call->policy->ops->migrate(ctx);
+}
+
+static noinline u64 cdm_time_migrate(struct cdm_policy *p, const u64 *args)
 {
 	struct cdm_sample sample;
 	u64 ans;
 
 	cdm_sample_begin(&sample);
-	ans = p->ops->migrate(ctx);
+	ans = cdm_direct_call(p->migrate, cdm_migrate_by_trampoline, args);
 	cdm_sample_end(p, CDM_CB_MIGRATE, &sample);
 	return ans;
 }
@@ -327,6 +334,7 @@ static __always_inline int cdm_ask(struct cdm_policy *p, int nid,
 				   struct cdm_migrate_ctx *ctx,
 				   struct folio *folio, struct mem_cgroup *memcg)
 {
+	const u64 args[] = { (unsigned long)ctx };
 	struct cdm_call call __uninitialized;
 	u64 ans;
 
@@ -336,10 +344,12 @@ static __always_inline int cdm_ask(struct cdm_policy *p, int nid,
 	call.memcg = memcg;
 	call.dump = NULL;
 	ctx->common.call = &call;
+	cdm_direct_begin();
 	if (cdm_sample_due(p, CDM_CB_MIGRATE))
-		ans = cdm_time_migrate(p, ctx);
+		ans = cdm_time_migrate(p, args);
 	else
-		ans = p->ops->migrate(ctx);
+		ans = cdm_direct_call(p->migrate, cdm_migrate_by_trampoline, args);
+	cdm_direct_end();
 	trace_cdm_migrate(ctx, p->id, ans);
 	if (unlikely(ans))
 		return cdm_migrate_answer(ctx, folio, ans);

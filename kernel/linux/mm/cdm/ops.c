@@ -243,31 +243,41 @@ static int cdm_check_attach(struct cdm_ops *ops, struct bpf_link *link)
 }
 
 /*
- * Finds the code behind ops->place, for cdm_run_place(). The map has the
- * program; init_member() noted its id.
+ * Finds the code behind a callback, for cdm_direct_call(). The map has the program;
+ * init_member() noted its id, 0 if there is none.
  *
  * The trampoline stays the way where a program's code cannot be called with
  * preemption off (PREEMPT_RT), by a function type of our own (CFI), or for a
  * whole u64: not with an interpreter, and not with each JIT. Riscv's extends the
  * sign of 32 bits.
  */
-static int cdm_policy_get_place(struct cdm_policy *p)
+static int cdm_policy_get_prog(struct cdm_policy *p, u32 cb, u32 id,
+			       struct bpf_prog **progp, cdm_prog_fn *fn)
 {
 	struct bpf_prog *prog;
 
-	p->place = cdm_place_by_trampoline;
-	if (!p->ops->place)
+	if (!cdm_ops_has(p->ops, cb))
 		return 0;
-	prog = bpf_prog_by_id(p->ops->place_id);
+	prog = bpf_prog_by_id(id);
 	if (WARN_ON_ONCE(IS_ERR(prog)))
-		return cdm_refuse(PTR_ERR(prog), "%s: the program of place() is gone: load the object again",
-				  p->name);
-	p->place_prog = prog;
+		return cdm_refuse(PTR_ERR(prog), "%s: the program of %s() is gone: load the object again",
+				  p->name, cdm_cb_names[cb]);
+	*progp = prog;
 	if (prog->jited && !IS_ENABLED(CONFIG_PREEMPT_RT) &&
 	    !IS_ENABLED(CONFIG_CFI_CLANG) &&
 	    (IS_ENABLED(CONFIG_X86_64) || IS_ENABLED(CONFIG_ARM64)))
-		p->place = (void *)prog->bpf_func;
+		*fn = (void *)prog->bpf_func;
 	return 0;
+}
+
+static int cdm_policy_get_progs(struct cdm_policy *p)
+{
+	p->place = cdm_place_by_trampoline;
+	p->migrate = cdm_migrate_by_trampoline;
+	return cdm_policy_get_prog(p, CDM_CB_PLACE, p->ops->place_id,
+				   &p->place_prog, &p->place) ?:
+	       cdm_policy_get_prog(p, CDM_CB_MIGRATE, p->ops->migrate_id,
+				   &p->migrate_prog, &p->migrate);
 }
 
 static struct cdm_policy *cdm_policy_alloc(struct cdm_ops *ops,
@@ -418,7 +428,7 @@ static int __cdm_policy_attach(struct cdm_ops *ops, struct bpf_link *link,
 	ret = cdm_sysfs_policy_add(p);
 	if (ret)
 		goto free;
-	ret = cdm_policy_get_place(p);
+	ret = cdm_policy_get_progs(p);
 	if (ret)
 		goto del;
 	ret = cdm_policy_init(p, old ? old->id : 0);

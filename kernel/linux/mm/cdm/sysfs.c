@@ -460,6 +460,8 @@ static void cdm_policy_release(struct kobject *kobj)
 
 	if (p->place_prog)
 		bpf_prog_put(p->place_prog);
+	if (p->migrate_prog)
+		bpf_prog_put(p->migrate_prog);
 	free_percpu(p->stats);
 	kfree(p);
 }

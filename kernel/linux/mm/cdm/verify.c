@@ -202,8 +202,8 @@ static int cdm_check_ops_scalars(const struct cdm_ops *u)
 	if (u->exit_dump_len > 32768)
 		return cdm_refuse(-EINVAL, "exit_dump_len %u: must be at most 32768",
 				  u->exit_dump_len);
-	if (u->priv || u->place_id)
-		return cdm_refuse(-EINVAL, "priv and place_id are the kernel's and must be 0");
+	if (u->priv || u->place_id || u->migrate_id)
+		return cdm_refuse(-EINVAL, "priv, place_id and migrate_id are the kernel's and must be 0");
 	return 0;
 }
 
@@ -239,6 +239,9 @@ int cdm_ops_init_member(const struct btf_type *t,
 	case offsetof(struct cdm_ops, place_id):
 		/* For members that it has seen, BPF puts ids where fds were. */
 		k->place_id = (unsigned long)u->place;
+		return 1;
+	case offsetof(struct cdm_ops, migrate_id):
+		k->migrate_id = (unsigned long)u->migrate;
 		return 1;
 	case offsetof(struct cdm_ops, node):
 		k->node = u->node;

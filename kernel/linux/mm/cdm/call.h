@@ -1,20 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How long an atomic callback takes.
+ * How atomic callbacks are called, and how long they take.
+ *
+ * place() is called by every fault and migrate() for every folio, so they are
+ * called as a packet filter is: the program directly, with preemption off. The
+ * trampoline that struct_ops puts before a program takes a hundred instructions
+ * for the same. With preemption off the caller is an RCU reader, too, and only
+ * lockdep has to be told. On PREEMPT_RT a program's locks may sleep: there RCU is
+ * all, and the trampoline is called (see cdm_policy_get_prog()).
  *
  * One call in 64 is timed, since reading a clock twice would cost more than a
  * small policy does, and after a slow one every call until one is not slow.
  * Atomic callbacks can be preempted: then the time that the task ran counts,
  * which is exact to a tick.
  */
-#ifndef _MM_CDM_SAMPLE_H
-#define _MM_CDM_SAMPLE_H
+#ifndef _MM_CDM_CALL_H
+#define _MM_CDM_CALL_H
 
+#include <linux/filter.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
 
 #include "internal.h"
+
+static __always_inline void cdm_direct_begin(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC))
+		rcu_read_lock();
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_disable();
+}
+
+static __always_inline void cdm_direct_end(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC))
+		rcu_read_unlock();
+}
+
+/* Between these. BPF's run time statistics are the trampoline's to keep. */
+static __always_inline u64 cdm_direct_call(cdm_prog_fn direct,
+					   cdm_prog_fn trampoline,
+					   const u64 *args)
+{
+	if (static_branch_unlikely(&bpf_stats_enabled_key))
+		return trampoline(args);
+	return direct(args);
+}
 
 #define CDM_BUDGET_NS		(10 * NSEC_PER_MSEC)
 #define CDM_SLOW_LIMIT		4
@@ -62,4 +96,4 @@ static inline void cdm_sample_end(struct cdm_policy *p, u32 cb,
 			  CDM_BUDGET_NS / 1000ULL);
 }
 
-#endif /* _MM_CDM_SAMPLE_H */
+#endif /* _MM_CDM_CALL_H */
