@@ -237,13 +237,14 @@ void __cdm_migrate_failed(struct list_head *from, unsigned int nr_refused,
 			  new_folio_t get_new_folio, unsigned long private,
 			  int reason, int rc)
 {
-	int dst = cdm_target(get_new_folio, private, reason);
 	struct folio *folio;
 	unsigned int nr = 0;
+	int dst;
 
 	if (!cdm_anybody_listens())
 		return;
 
+	dst = cdm_target(get_new_folio, private, reason);
 	rcu_read_lock();
 	list_for_each_entry(folio, from, lru) {
 		cdm_rest(&nr);
