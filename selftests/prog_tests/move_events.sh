@@ -157,16 +157,16 @@ stayed()
 # move_pages() off a node and onto one is asked about and told of
 test_move_events_move_pages()
 {
-	under -- "$PROGS/mover" -n 1 -m nohuge move=0 where
+	under -- "$PROGS/moveme" -n 1 -m nohuge move=0 where
 	asked_moved $MOVE syscall_or_cpuset 256 1 0
 	check_eq "$(count ask_anon) $(count ask_order) $(count ask_ms)" "1 0 0" "the folio"
 	echo >$TRACE/trace
 	# The owner is the target's: the source is not managed.
-	under -- "$PROGS/mover" -n 0 -m nohuge move=2 where
+	under -- "$PROGS/moveme" -n 0 -m nohuge move=2 where
 	asked_moved $MOVE syscall_or_cpuset 256 0 2
 	echo >$TRACE/trace
 	# One event of a large folio.
-	under -- "$PROGS/mover" -s 2048 -n 1 -m huge move=2 where
+	under -- "$PROGS/moveme" -s 2048 -n 1 -m huge move=2 where
 	check_eq "$(count n_migrate $MOVE) $(count n_migrate_pages $MOVE)" "1 512" "folios, pages asked about"
 	check_eq "$(count n_moved $MOVE) $(count moved_order)" "1 9" "folios told of, order"
 	check_eq "$(on 2)" 512 "pages on node 2"
@@ -175,19 +175,19 @@ test_move_events_move_pages()
 # migrate_pages() is asked about and told of
 test_move_events_migrate_pages()
 {
-	under -- "$PROGS/mover" -n 1 -m nohuge migrate=1,0 where
+	under -- "$PROGS/moveme" -n 1 -m nohuge migrate=1,0 where
 	asked_moved $MOVE syscall_or_cpuset 256 1 0
 }
 
 # mbind() with one node is asked about with it, with two with none
 test_move_events_mbind()
 {
-	under -- "$PROGS/mover" -n 1 -m nohuge mbind=0 where
+	under -- "$PROGS/moveme" -n 1 -m nohuge mbind=0 where
 	asked_moved $MBIND mempolicy_mbind 256 1 0
 	echo >$TRACE/trace
-	under -- "$PROGS/mover" -n 0 -m nohuge mbind=1 where
+	under -- "$PROGS/moveme" -n 0 -m nohuge mbind=1 where
 	asked_moved $MBIND mempolicy_mbind 256 0 1
-	under -- "$PROGS/mover" -n 1 -m nohuge spread=0,2 where
+	under -- "$PROGS/moveme" -n 1 -m nohuge spread=0,2 where
 	check_eq "$(count n_migrate $MBIND)" 256 "folios asked about, two nodes"
 	check_eq "$(count ask_dst)" 4294967295 "target asked about, two nodes"
 	check_eq "$(count n_moved $MBIND)" 256 "folios told of, two nodes"
@@ -199,7 +199,7 @@ test_move_events_owner()
 {
 	OUT=$("$PROGS/attach" -o node=1 -d n_migrate -d n_moved "$EVENTS" -- \
 		"$PROGS/attach" -o node=2 -d n_migrate -d n_moved "$EVENTS" -- \
-		"$PROGS/mover" -n 1 -m nohuge move=2 move=0 where 2>&1) || fail "$OUT"
+		"$PROGS/moveme" -n 1 -m nohuge move=2 move=0 where 2>&1) || fail "$OUT"
 	# Of 1 to 2 and 2 to 0: node 2's policy comes first.
 	check_eq "$(awk '$1 == "n_migrate" { print $5 }' <<<"$OUT" | tr '\n' ' ')" "256 256 " \
 		"folios that the owners were asked about"
@@ -214,7 +214,7 @@ test_move_events_owner()
 # a node without a policy's interest is nobody's business
 test_move_events_unmanaged()
 {
-	under -- "$PROGS/mover" -n 0 -m nohuge move=0 mbind=0 where
+	under -- "$PROGS/moveme" -n 0 -m nohuge move=0 mbind=0 where
 	check_eq "$(count n_migrate $MOVE) $(count n_moved $MOVE)" "0 0" "events of node 0"
 }
 
@@ -226,7 +226,7 @@ own_move()
 		"$1" -n 1 -m nohuge hold where >"$2" & pid=$!
 		until grep -q ready "$2"; do sleep 0.1; done
 		"$0" page move --pid $pid --range "$(sed -n "s/ready //p" "$2")" --to 0
-		kill -USR1 $pid; wait $pid; cat "$2"' "$CDMCTL" "$PROGS/mover" "$TMP/own"
+		kill -USR1 $pid; wait $pid; cat "$2"' "$CDMCTL" "$PROGS/moveme" "$TMP/own"
 }
 
 # moves of cdm_ext itself are asked about, denied, and told of
@@ -248,19 +248,19 @@ test_move_events_deny()
 {
 	local before after
 
-	under migrate_answer=$DENY -- "$PROGS/mover" -n 1 -m nohuge move=0 where
+	under migrate_answer=$DENY -- "$PROGS/moveme" -n 1 -m nohuge move=0 where
 	stayed $MOVE syscall_or_cpuset 256
-	under migrate_answer=$DENY -- "$PROGS/mover" -n 1 -m nohuge migrate=1,0 where
+	under migrate_answer=$DENY -- "$PROGS/moveme" -n 1 -m nohuge migrate=1,0 where
 	check_match "$OUT" '^migrate 256 0$' "what migrate_pages() returns"
 	stayed $MOVE syscall_or_cpuset 256
-	under migrate_answer=$DENY -- "$PROGS/mover" -n 1 -m nohuge mbind=0 where
+	under migrate_answer=$DENY -- "$PROGS/moveme" -n 1 -m nohuge mbind=0 where
 	stayed $MBIND mempolicy_mbind 256
 	# "stay where you are" says the same.
-	under migrate_answer=2 -- "$PROGS/mover" -n 1 -m nohuge move=0 where
+	under migrate_answer=2 -- "$PROGS/moveme" -n 1 -m nohuge move=0 where
 	stayed $MOVE syscall_or_cpuset 256
 	# One mover is denied, the next not.
 	under migrate_answer=$DENY migrate_mover=$((MOVE + 1)) -- \
-		"$PROGS/mover" -n 1 -m nohuge move=0 where mbind=0 where
+		"$PROGS/moveme" -n 1 -m nohuge move=0 where mbind=0 where
 	check_eq "$(count n_unmoved $MOVE) $(count n_moved $MBIND)" "256 256" "denied, allowed"
 	check_eq "$(on 0)" 256 "pages on node 0 after mbind()"
 
@@ -268,7 +268,7 @@ test_move_events_deny()
 	# shellcheck disable=SC2016 # for the inner shell
 	"$PROGS/attach" -s migrate_answer=$DENY "$EVENTS" \
 		bash -c 'echo $$ >"$0/cgroup.procs"; exec "$@"' $CG/move \
-		"$PROGS/mover" -n 1 -m nohuge hold move=0 hold >"$TMP/out" 2>&1 &
+		"$PROGS/moveme" -n 1 -m nohuge hold move=0 hold >"$TMP/out" 2>&1 &
 	wait_for 20 grep -q ready "$TMP/out"
 	before=$(awk '$1 == "anon" { print $3 }' $CG/move/memory.numa_stat)
 	check_eq "$before" N1=1048576 "charge of node 1 before"
@@ -287,7 +287,7 @@ test_move_events_deny()
 # of half of the pages that are denied only the other half moves
 test_move_events_deny_some()
 {
-	under migrate_answer=$DENY migrate_times=100 -- "$PROGS/mover" -n 1 -m nohuge move=0 where
+	under migrate_answer=$DENY migrate_times=100 -- "$PROGS/moveme" -n 1 -m nohuge move=0 where
 	check_match "$OUT" '^move 100 0$' "what move_pages() returns: pages that did not move"
 	check_eq "$(count n_unmoved $MOVE) $(count n_moved $MOVE)" "100 156" "folios told of"
 	check_eq "$(on 0) $(on 1)" "156 100" "pages on nodes 0 and 1"
@@ -297,9 +297,9 @@ test_move_events_deny_some()
 # where the caller named the node another one is overridden
 test_move_events_overridden()
 {
-	under migrate_answer=3 -- "$PROGS/mover" -n 1 -m nohuge move=0 where
+	under migrate_answer=3 -- "$PROGS/moveme" -n 1 -m nohuge move=0 where
 	asked_moved $MOVE syscall_or_cpuset 256 1 0
-	under migrate_answer=3 -- "$PROGS/mover" -n 1 -m nohuge mbind=0 where
+	under migrate_answer=3 -- "$PROGS/moveme" -n 1 -m nohuge mbind=0 where
 	check_eq "$(on 0)" 256 "pages that mbind() moved"
 }
 
@@ -313,14 +313,14 @@ test_move_events_bad_answer()
 	for ans in 1000 64 4294967274 0x400000000000001 0x10000 0x100000000000000 \
 		   0x200000000000001; do
 		OUT=$("$PROGS/attach" -s migrate_answer=$ans -w -t 5 -d last_exit_kind \
-			"$EVENTS" "$PROGS/mover" -n 1 -m nohuge move=0 where 2>&1)
+			"$EVENTS" "$PROGS/moveme" -n 1 -m nohuge move=0 where 2>&1)
 		check_match "$OUT" '^ejected' "answer $ans"
 		check_eq "$(count last_exit_kind)" 66 "kind told to exit(), answer $ans"
 		check_match "$(tail -n 1 $CDM/exits)" 'events bad-answers .* migrate ' \
 			"exit record, answer $ans"
 		check_eq "$(on 0)" 256 "pages on node 0, answer $ans"
 	done
-	under migrate_answer=1000 migrate_times=63 -- "$PROGS/mover" -n 1 -m nohuge move=0 where
+	under migrate_answer=1000 migrate_times=63 -- "$PROGS/moveme" -n 1 -m nohuge move=0 where
 	check_eq "$(on 0)" 256 "pages on node 0"
 	check_eq "$(count last_exit_kind)" 1 "exit after 63 bad answers: unloaded"
 }
@@ -332,13 +332,13 @@ test_move_events_keep()
 
 	keep=$((ms << 32))
 	# Two nodes that are managed: the state goes with the folio.
-	under migrate_answer=$keep migrate_times=256 -- "$PROGS/mover" -n 1 -m nohuge \
+	under migrate_answer=$keep migrate_times=256 -- "$PROGS/moveme" -n 1 -m nohuge \
 		move=2 move=0 mbind=0 where
 	check_eq "$(count n_migrate $MOVE) $(count n_migrate $MBIND)" "256 0" "folios asked about"
 	check_eq "$(count n_unmoved $MOVE) $(count n_unmoved $MBIND)" "256 256" "folios told of as not moved"
 	check_eq "$(on 2)" 256 "pages on node 2"
 
-	under migrate_answer=$keep migrate_times=256 -- "$PROGS/mover" -n 1 -m nohuge \
+	under migrate_answer=$keep migrate_times=256 -- "$PROGS/moveme" -n 1 -m nohuge \
 		move=2 use=6 move=0 where
 	check_eq "$(on 0)" 256 "pages on node 0 when the time is over"
 	check_eq "$(count n_migrate $MOVE)" 512 "folios asked about when the time is over"
@@ -355,21 +355,21 @@ test_move_events_numa_balancing()
 	[ ! -d $dbg ] || echo 50 >$dbg/scan_delay_ms
 	[ ! -d $dbg ] || echo 50 >$dbg/scan_period_min_ms
 	echo 1 >/proc/sys/kernel/numa_balancing
-	under -- "$PROGS/mover" -n 1 -m nohuge use=20 where
+	under -- "$PROGS/moveme" -n 1 -m nohuge use=20 where
 	check_ge "$(count n_migrate $NUMA)" 1 "folios asked about"
 	check_eq "$(count n_moved $NUMA)" "$(traced numa_misplaced nr_succeeded)" \
 		"folios told of, pages moved by the kernel's trace"
 	check_ge "$(on 0)" 1 "pages on node 0"
 
 	echo >$TRACE/trace
-	under migrate_answer=$DENY -- "$PROGS/mover" -n 1 -m nohuge use=20 where
+	under migrate_answer=$DENY -- "$PROGS/moveme" -n 1 -m nohuge use=20 where
 	check_ge "$(count n_migrate $NUMA)" 1 "folios asked about and denied"
 	check_eq "$(count n_moved $NUMA) $(traced numa_misplaced nr_succeeded)" "0 0" "moved"
 	check_eq "$(on 1)" 256 "pages on node 1"
 
 	echo >$TRACE/trace
 	under migrate_answer=3 migrate_mover=$((NUMA + 1)) -- \
-		"$PROGS/mover" -n 1 -m nohuge use=20 where
+		"$PROGS/moveme" -n 1 -m nohuge use=20 where
 	check_ge "$(on 2)" 1 "pages on node 2, which the policy named"
 	check_eq "$(on 0)" 0 "pages on node 0"
 	check_ge "$(count n_moved_to 2)" "$(on 2)" "folios told of as moved to node 2"
@@ -386,7 +386,7 @@ demoted()
 		echo $$ >"$0/../cgroup.procs"
 		echo 2M >"$0/memory.reclaim"
 		kill -USR1 $pid
-		wait $pid' $CG/move "$PROGS/mover"
+		wait $pid' $CG/move "$PROGS/moveme"
 }
 
 # timeout: 120
@@ -444,7 +444,7 @@ damos_moves()
 {
 	damos 1 0
 	under migrate_answer="$1" -- bash -c "
-		'$PROGS/mover' -n 1 -m nohuge migrate=0,0 hold where & sleep 8; kill -USR1 \$!; wait \$!"
+		'$PROGS/moveme' -n 1 -m nohuge migrate=0,0 hold where & sleep 8; kill -USR1 \$!; wait \$!"
 	echo off >$DAMON/0/state
 }
 
@@ -468,11 +468,11 @@ test_move_events_damon()
 # a collapse is asked about once for each node, and told of page by page
 test_move_events_collapse()
 {
-	under -- "$PROGS/mover" -s 2048 -n 1 -m nohuge move=1 collapse where
+	under -- "$PROGS/moveme" -s 2048 -n 1 -m nohuge move=1 collapse where
 	check_match "$OUT" '^collapse -1 22$' "a collapse where THP are not wanted"
 	# Two nodes: 512 pages, half of them moved away.
 	echo never >$THP/hugepages-2048kB/enabled
-	under -- "$PROGS/mover" -s 2048 -n 1 collapse where
+	under -- "$PROGS/moveme" -s 2048 -n 1 collapse where
 	echo inherit >$THP/hugepages-2048kB/enabled
 	check_match "$OUT" '^collapse 0 0$' "collapse"
 	check_eq "$(count n_migrate $COLLAPSE) $(count n_migrate_pages $COLLAPSE)" "1 512" "times, pages asked about"
@@ -482,7 +482,7 @@ test_move_events_collapse()
 	check_eq "$(count n_pfn_wrong)" 0 "frames that do not fit"
 
 	echo never >$THP/hugepages-2048kB/enabled
-	under migrate_answer=$DENY -- "$PROGS/mover" -s 2048 -n 1 collapse where
+	under migrate_answer=$DENY -- "$PROGS/moveme" -s 2048 -n 1 collapse where
 	echo inherit >$THP/hugepages-2048kB/enabled
 	check_match "$OUT" '^collapse -1 22$' "a collapse that is denied"
 	check_eq "$(count n_migrate $COLLAPSE) $(count n_moved $COLLAPSE)" "1 0" "asked about, told of"
@@ -493,7 +493,7 @@ test_move_events_collapse()
 test_move_events_offline()
 {
 	under migrate_answer=$DENY -- bash -c "
-		'$PROGS/mover' -n 1 -m nohuge hold where & sleep 3
+		'$PROGS/moveme' -n 1 -m nohuge hold where & sleep 3
 		rmmod cdm_sim; kill -USR1 \$!; wait \$!"
 	told_moved $HOTPLUG memory_hotplug 1
 	check_ge "$(count n_moved $HOTPLUG)" 256 "folios told of"
@@ -503,7 +503,7 @@ test_move_events_offline()
 # a page that is taken out of use is told of, and nobody is asked
 test_move_events_memory_failure()
 {
-	under migrate_answer=$DENY -- "$PROGS/mover" -n 1 -m nohuge offline where
+	under migrate_answer=$DENY -- "$PROGS/moveme" -n 1 -m nohuge offline where
 	check_match "$OUT" '^offline 0 0$' "soft offlining"
 	told_moved $FAILURE memory_failure 1
 }
@@ -511,7 +511,7 @@ test_move_events_memory_failure()
 # pages that are pinned for long are told of as they leave, and nobody is asked
 test_move_events_longterm_pin()
 {
-	under migrate_answer=$DENY -- "$PROGS/mover" -n 1 -m nohuge pin where
+	under migrate_answer=$DENY -- "$PROGS/moveme" -n 1 -m nohuge pin where
 	check_match "$OUT" '^pin 0 0$' "the pin"
 	told_moved $PIN longterm_pin 1
 	check_eq "$(on 0)" 256 "pages on node 0"
@@ -521,7 +521,7 @@ test_move_events_longterm_pin()
 test_move_events_compaction()
 {
 	under migrate_answer=$DENY -- bash -c "
-		'$PROGS/mover' -s 8192 -n 1 -m nohuge hold where & sleep 3
+		'$PROGS/moveme' -s 8192 -n 1 -m nohuge hold where & sleep 3
 		echo 1 >$NODE/node1/compact; kill -USR1 \$!; wait \$!"
 	told_moved $COMPACTION compaction 1
 	check_eq "$(count moved_dst)" 1 "target told of"
@@ -535,10 +535,10 @@ test_move_events_hugetlb()
 
 	echo 4 >$NODE/node1/$h
 	echo 4 >$NODE/node0/$h
-	under migrate_answer=$DENY -- "$PROGS/mover" -s 2048 -n 1 -m hugetlb move=0 where
+	under migrate_answer=$DENY -- "$PROGS/moveme" -s 2048 -n 1 -m hugetlb move=0 where
 	check_eq "$(count n_migrate $MOVE) $(count n_moved $MOVE)" "1 0" "folios asked about, moved"
 	check_eq "$(on 1)" 512 "pages on node 1"
-	under -- "$PROGS/mover" -s 4096 -n 1 -m hugetlb move=0 where
+	under -- "$PROGS/moveme" -s 4096 -n 1 -m hugetlb move=0 where
 	check_eq "$(count n_migrate $MOVE) $(count n_moved $MOVE)" "2 2" "folios asked about, told of"
 	check_eq "$(count moved_src) $(count moved_dst) $(count moved_order)" "1 0 9" "nodes, order"
 	check_eq "$(on 0)" 1024 "pages on node 0"
@@ -552,7 +552,7 @@ test_move_events_mthp_whole()
 	[ -d $d ] || skip "no 64 kB folios"
 	echo always >$d/enabled
 	split=$(<$d/stats/split)
-	under -- "$PROGS/mover" -s 1024 -n 1 -m huge move=0 move=1 move=0 move=1 where
+	under -- "$PROGS/moveme" -s 1024 -n 1 -m huge move=0 move=1 move=0 move=1 where
 	check_eq "$(count n_moved $MOVE) $(count moved_order)" "64 4" "folios told of, order"
 	check_eq $(($(<$d/stats/split) - split)) 0 "folios that were split"
 	check_eq "$(traced syscall_or_cpuset nr_split)" 0 "folios split by the kernel's trace"

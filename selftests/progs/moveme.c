@@ -3,7 +3,7 @@
  * Has its memory moved in each way that a process can ask for, and says where it
  * is then.
  *
- *	mover [-s KIB] [-n NODE] [-m huge|nohuge|hugetlb] ACTION...
+ *	moveme [-s KIB] [-n NODE] [-m huge|nohuge|hugetlb] ACTION...
  *
  * The memory is aligned to 2 MiB, prefers NODE (0) when it is touched and has no
  * mempolicy afterwards. Actions, one after the other:
@@ -67,7 +67,7 @@ static volatile sig_atomic_t go;
 
 static int die(const char *what)
 {
-	fprintf(stderr, "mover: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "moveme: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
@@ -227,7 +227,7 @@ static void act(const char *a)
 	} else if (!strcmp(a, "where")) {
 		where();
 	} else {
-		fprintf(stderr, "mover: no action %s\n", a);
+		fprintf(stderr, "moveme: no action %s\n", a);
 		exit(2);
 	}
 }
