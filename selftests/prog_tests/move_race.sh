@@ -60,7 +60,7 @@ no_errors()
 }
 
 # two movers on the same pages, in opposite directions
-# timeout: 60
+# timeout: 90
 test_move_race_movers()
 {
 	race hits movers
@@ -79,7 +79,7 @@ test_move_race_munmap()
 }
 
 # a file in tmpfs, and one on a disk, that is truncated
-# timeout: 60
+# timeout: 90
 test_move_race_truncate()
 {
 	race hits -f /mnt/race truncate
