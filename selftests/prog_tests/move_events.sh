@@ -218,15 +218,25 @@ test_move_events_unmanaged()
 	check_eq "$(count n_migrate $MOVE) $(count n_moved $MOVE)" "0 0" "events of node 0"
 }
 
-# own_move ANSWER - cdm_ext moves the pages of a process to node 0
-own_move()
+# while_held ANSWER DO ARGS... - DO is done to a moveme ARGS that holds its memory
+#
+# DO is shell text; it finds the process in $pid and its addresses in $range.
+while_held()
 {
 	# shellcheck disable=SC2016 # for the inner shell
 	under migrate_answer="$1" -- bash -c '
-		"$1" -n 1 -m nohuge hold where >"$2" & pid=$!
-		until grep -q ready "$2"; do sleep 0.1; done
-		"$0" page move --pid $pid --range "$(sed -n "s/ready //p" "$2")" --to 0
-		kill -USR1 $pid; wait $pid; cat "$2"' "$CDMCTL" "$PROGS/moveme" "$TMP/own"
+		"$0" "${@:3}" hold where >"$1" & pid=$!
+		until grep -q ready "$1"; do sleep 0.1; done
+		range=$(sed -n "s/ready //p" "$1")
+		eval "$2"
+		kill -USR1 $pid; wait $pid; cat "$1"' "$PROGS/moveme" "$TMP/held" "${@:2}"
+}
+
+# own_move ANSWER - cdm_ext moves the pages of a process to node 0
+own_move()
+{
+	# shellcheck disable=SC2016 # for while_held
+	while_held "$1" 'cdmctl page move --pid $pid --range $range --to 0' -n 1 -m nohuge
 }
 
 # moves of cdm_ext itself are asked about, denied, and told of
@@ -381,12 +391,12 @@ demoted()
 	# shellcheck disable=SC2016 # for the inner shell
 	under migrate_answer="$1" migrate_mover=$((DEMOTION + 1)) -- bash -c '
 		echo $$ >"$0/cgroup.procs"
-		"$1" -s 4096 -n 0 -m nohuge hold where & pid=$!
-		sleep 5
+		"$1" -s 4096 -n 0 -m nohuge hold where >"$2" & pid=$!
+		until grep -q ready "$2"; do sleep 0.1; done
 		echo $$ >"$0/../cgroup.procs"
 		echo 2M >"$0/memory.reclaim"
 		kill -USR1 $pid
-		wait $pid' $CG/move "$PROGS/moveme"
+		wait $pid; cat "$2"' $CG/move "$PROGS/moveme" "$TMP/held"
 }
 
 # timeout: 120
@@ -443,8 +453,7 @@ damos()
 damos_moves()
 {
 	damos 1 0
-	under migrate_answer="$1" -- bash -c "
-		'$PROGS/moveme' -n 1 -m nohuge migrate=0,0 hold where & sleep 8; kill -USR1 \$!; wait \$!"
+	while_held "$1" 'sleep 8' -n 1 -m nohuge migrate=0,0
 	echo off >$DAMON/0/state
 }
 
@@ -492,9 +501,7 @@ test_move_events_collapse()
 # pages that leave because memory goes offline are told of, and nobody is asked
 test_move_events_offline()
 {
-	under migrate_answer=$DENY -- bash -c "
-		'$PROGS/moveme' -n 1 -m nohuge hold where & sleep 3
-		rmmod cdm_sim; kill -USR1 \$!; wait \$!"
+	while_held $DENY "rmmod cdm_sim" -n 1 -m nohuge
 	told_moved $HOTPLUG memory_hotplug 1
 	check_ge "$(count n_moved $HOTPLUG)" 256 "folios told of"
 	check_eq "$(on 0)" 256 "pages on node 0"
@@ -520,9 +527,8 @@ test_move_events_longterm_pin()
 # compaction is told of, and nobody is asked
 test_move_events_compaction()
 {
-	under migrate_answer=$DENY -- bash -c "
-		'$PROGS/moveme' -s 8192 -n 1 -m nohuge hold where & sleep 3
-		echo 1 >$NODE/node1/compact; kill -USR1 \$!; wait \$!"
+	# What is in an LRU batch cannot be isolated: migrate=0,0 drains them.
+	while_held $DENY "echo 1 >$NODE/node1/compact" -s 8192 -n 1 -m nohuge migrate=0,0
 	told_moved $COMPACTION compaction 1
 	check_eq "$(count moved_dst)" 1 "target told of"
 	check_eq "$(on 1)" 2048 "pages on node 1"
