@@ -26,7 +26,7 @@ batches()
 {
 	local out
 
-	out=$("$build/selftests/movecost" "$2" "$3") || die "$1: movecost failed"
+	out=$("$build/selftests/migratecost" "$2" "$3") || die "$1: migratecost failed"
 	awk -v config="$1" '{ print config, $0 }' <<<"$out"
 }
 

@@ -1,79 +1,244 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Instructions of a batch of migrate_pages() and of each folio in it, for the
- * benchmark migrate_cost.
+ * What does it cost to move a page, in instructions?
  *
- *	movecost NODE TARGET
+ *	movecost METRIC MIB ORDER ROUNDS CONFIG...
+ *	movecost later ROUNDS
  *
- * Has pages on NODE and lets cdm_movers.ko measure a list of none and of FOLIOS
- * of them that shall go to TARGET. Prints "batch N" and "batch_folios N".
+ * For a guest that QEMU runs with -icount shift=0, with cdm_movecost.ko loaded:
+ * rdtsc then advances by one with every instruction. CONFIG is
+ *
+ *	raw		isolation and migrate_pages() alone
+ *	engine_range	cdm_move_range()
+ *	engine_pfn	cdm_move_pfns()
+ *	move_pages	move_pages(2), measured around the system call
+ *
+ * Each move is one of MIB of fresh memory in folios of ORDER, from node 0 to 1 in
+ * one round and back in the next. The configs take turns, so that what changes in
+ * the course of a run hits all of them; the first round is thrown away. Whatever
+ * goes by folio is given one page of each. A move takes longer than the time
+ * between two ticks, so ticks are in it, a few in 10,000 of the whole for each.
+ *
+ * Prints "CONFIG METRIC instructions N", N for each page of 4 KiB that moved,
+ * and the same without copying, "METRIC_nocopy".
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <numaif.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE	4096UL
-#define FOLIOS	64
+#define PAGE		4096UL
+#define HUGE		(2UL << 20)
+#define LATER_MIB	4UL
+#define MODULE		"/sys/kernel/debug/cdm_movecost"
 
-static void die(const char *what)
+static char *mem;
+static size_t size;
+static unsigned int order;
+
+static inline uint64_t rdtsc(void)
 {
-	perror(what);
+	uint32_t lo, hi;
+
+	asm volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
+	return (uint64_t)hi << 32 | lo;
+}
+
+static void die(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fputs("movecost: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+	va_end(args);
 	exit(1);
 }
 
-static unsigned long long measure(char *p, int nr, int target)
+/* The module's answer to a command, in a buffer of ours. */
+static const char *ask(const char *fmt, ...)
 {
-	char text[64] = "";
-	int fd = open("/sys/kernel/debug/cdm_movers", O_RDWR), len;
+	static char buf[256];
+	va_list args;
+	ssize_t n;
+	int fd;
 
+	va_start(args, fmt);
+	vsnprintf(buf, sizeof(buf), fmt, args);
+	va_end(args);
+	fd = open(MODULE, O_RDWR);
 	if (fd < 0)
-		die("movecost: cdm_movers");
-	len = snprintf(text, sizeof(text), "%lx %d %d", (unsigned long)p, nr, target);
-	if (write(fd, text, len) != len)
-		die("movecost: write");
-	memset(text, 0, sizeof(text));
-	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
-		die("movecost: read");
+		die("%s: %s; is cdm_movecost.ko loaded?", MODULE,
+		    strerror(errno));
+	if (write(fd, buf, strlen(buf)) < 0)
+		die("%s: \"%s\": %s", MODULE, buf, strerror(errno));
+	n = read(fd, buf, sizeof(buf) - 1);
+	if (n < 0)
+		die("%s: %s", MODULE, strerror(errno));
+	buf[n] = 0;
 	close(fd);
-	return strtoull(text, NULL, 10);
+	return buf;
+}
+
+/* Fresh memory on a node, which nothing but its present place ties to it. */
+static char *populate(int nid)
+{
+	unsigned long mask = 1UL << nid;
+	char *map, *p;
+
+	map = mmap(NULL, size + HUGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map == MAP_FAILED)
+		die("mmap: %s", strerror(errno));
+	mem = (char *)(((uintptr_t)map + HUGE - 1) & -HUGE);
+	if (madvise(mem, size, order ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
+		die("madvise: %s", strerror(errno));
+	if (mbind(mem, size, MPOL_BIND, &mask, sizeof(mask) * 8, 0))
+		die("mbind to node %d: %s", nid, strerror(errno));
+	for (p = mem; p < mem + size; p += PAGE)
+		*p = 1;
+	if (mbind(mem, size, MPOL_DEFAULT, NULL, 0, 0))
+		die("mbind: %s", strerror(errno));
+	return map;
+}
+
+static uint64_t by_module(const char *how, int nid)
+{
+	unsigned long long took;
+	unsigned long moved, folios;
+
+	if (sscanf(ask("%s %lx %lx %d", how, (unsigned long)mem,
+		       (unsigned long)mem + size, nid),
+		   "move %llu %lu %lu", &took, &moved, &folios) != 3)
+		die("%s: no result", how);
+	if (folios != size / PAGE >> order)
+		die("%s: %lu folios of order %u expected, %lu found", how,
+		    size / PAGE >> order, order, folios);
+	if (moved != (strcmp(how, "pfn") ? size / PAGE : folios))
+		die("%s: only %lu of %lu pages moved", how, moved, size / PAGE);
+	return took;
+}
+
+static uint64_t by_syscall(int nid)
+{
+	size_t i, n = size / PAGE >> order;
+	void **pages = calloc(n, sizeof(*pages));
+	int *nodes = calloc(n, sizeof(*nodes));
+	int *status = calloc(n, sizeof(*status));
+	uint64_t took;
+
+	if (!pages || !nodes || !status)
+		die("out of memory");
+	for (i = 0; i < n; i++) {
+		pages[i] = mem + (i * PAGE << order);
+		nodes[i] = nid;
+		status[i] = -1;
+	}
+	took = rdtsc();
+	if (move_pages(0, n, pages, nodes, status, MPOL_MF_MOVE))
+		die("move_pages: %s", strerror(errno));
+	took = rdtsc() - took;
+	for (i = 0; i < n; i++)
+		if (status[i] != nid)
+			die("move_pages: page %zu: status %d", i, status[i]);
+	free(pages);
+	free(nodes);
+	free(status);
+	return took;
+}
+
+static uint64_t measure(const char *config, int from)
+{
+	char *map = populate(from);
+	uint64_t took;
+
+	if (!strcmp(config, "raw"))
+		took = by_module("raw", !from);
+	else if (!strcmp(config, "engine_range"))
+		took = by_module("range", !from);
+	else if (!strcmp(config, "engine_pfn"))
+		took = by_module("pfn", !from);
+	else if (!strcmp(config, "move_pages"))
+		took = by_syscall(!from);
+	else
+		die("there is no config %s", config);
+	munmap(map, size + HUGE);
+	return took;
+}
+
+static void moves(const char *metric, int rounds, char **configs)
+{
+	unsigned long long took;
+	int i, r, repeats;
+	double copy, cost;
+
+	if (sscanf(ask("copy %u", order), "copy %llu %d", &took, &repeats) != 2)
+		die("copy: no result");
+	copy = (double)took / repeats / (1 << order);
+	for (r = -1; r < rounds; r++) {
+		for (i = 0; configs[i]; i++) {
+			cost = (double)measure(configs[i], r & 1) / (size / PAGE);
+			if (r < 0)
+				continue;
+			printf("%s %s instructions %.2f\n", configs[i], metric,
+			       cost);
+			printf("%s %s_nocopy instructions %.2f\n", configs[i],
+			       metric, cost - copy);
+		}
+	}
+}
+
+static void later(int rounds)
+{
+	unsigned long long first, new, same;
+	int r, repeats;
+
+	size = LATER_MIB << 20;
+	for (r = -1; r < rounds; r++) {
+		char *map = populate(0);
+
+		if (sscanf(ask("later %lx %lx 1", (unsigned long)mem,
+			       (unsigned long)mem + size),
+			   "later %llu %llu %llu %d", &first, &new, &same,
+			   &repeats) != 4)
+			die("later: no result");
+		/* kcdmd finds them gone or moves them; next time it is idle. */
+		munmap(map, size + HUGE);
+		sleep(1);
+		if (r < 0)
+			continue;
+		printf("engine_later enqueue_wake instructions %llu\n", first);
+		printf("engine_later enqueue_new instructions %.2f\n",
+		       (double)new / repeats);
+		printf("engine_later enqueue_same instructions %.2f\n",
+		       (double)same / repeats);
+	}
 }
 
 int main(int argc, char **argv)
 {
-	size_t size = FOLIOS * PAGE, i;
-	unsigned long mask;
-	void *pages[FOLIOS];
-	int status[FOLIOS];
-	char *p;
-
-	if (argc != 3)
-		return 2;
-	mask = 1UL << atoi(argv[1]);
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		 -1, 0);
-	if (p == MAP_FAILED || mbind(p, size, MPOL_BIND, &mask, 64, 0))
-		die("movecost: mmap, mbind");
-	madvise(p, size, MADV_NOHUGEPAGE);
-	for (i = 0; i < FOLIOS; i++) {
-		p[i * PAGE] = 1;
-		pages[i] = p + i * PAGE;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc == 3 && !strcmp(argv[1], "later")) {
+		later(atoi(argv[2]));
+		return 0;
 	}
-	/* Drains the LRU batches, too: what is in one cannot be isolated. */
-	mask = 1;
-	if (migrate_pages(0, 64, &mask, &mask) < 0)
-		die("movecost: migrate_pages");
-	if (move_pages(0, FOLIOS, pages, NULL, status, 0))
-		die("movecost: move_pages");
-	for (i = 0; i < FOLIOS; i++)
-		if (status[i] != atoi(argv[1])) {
-			fprintf(stderr, "movecost: page %zu: %d\n", i, status[i]);
-			return 1;
-		}
-	printf("batch %llu\n", measure(p, 0, atoi(argv[2])));
-	printf("batch_folios %llu\n", measure(p, FOLIOS, atoi(argv[2])));
+	if (argc < 6) {
+		fprintf(stderr,
+			"usage: movecost METRIC MIB ORDER ROUNDS CONFIG...\n"
+			"       movecost later ROUNDS\n"
+			"Prints instructions for each page moved, or for each move that is queued.\n"
+			"Needs -icount shift=0 and cdm_movecost.ko.\n");
+		return 2;
+	}
+	size = strtoul(argv[2], NULL, 0) << 20;
+	order = atoi(argv[3]);
+	moves(argv[1], atoi(argv[4]), argv + 5);
 	return 0;
 }
