@@ -197,27 +197,44 @@ static bool walk_huge_pmd(struct range_walk *w, struct vm_area_struct *vma,
 }
 #endif
 
-static bool walk_one_pte(struct range_walk *w, struct vm_area_struct *vma,
-			 pte_t pte, unsigned long addr)
+/* How many entries from @ptep on map the folio's next pages. */
+static int walk_batch(struct range_walk *w, struct folio *folio,
+		      unsigned long addr, unsigned long end, pte_t *ptep,
+		      pte_t pte)
 {
-	unsigned long end = addr + PAGE_SIZE;
+	/* Each may have a policy of its own. */
+	if (!folio_test_large(folio) || w->per_page)
+		return 1;
+	return folio_pte_batch(folio, addr, ptep, pte,
+			       (end - addr) >> PAGE_SHIFT,
+			       FPB_IGNORE_DIRTY | FPB_IGNORE_SOFT_DIRTY,
+			       NULL, NULL, NULL);
+}
+
+/* Notes the page at @addr, and those of its folio that follow. */
+static bool walk_one_pte(struct range_walk *w, struct vm_area_struct *vma,
+			 pte_t *ptep, unsigned long addr, unsigned long end)
+{
+	unsigned long next = addr + PAGE_SIZE;
+	pte_t pte = ptep_get(ptep);
 	struct folio *folio;
 
 	if (pte_none(pte)) {
-		walk_note(w, addr, end, CDM_MOVE_NOT_MAPPED);
+		walk_note(w, addr, next, CDM_MOVE_NOT_MAPPED);
 		return true;
 	}
 	if (!pte_present(pte)) {
-		walk_note(w, addr, end, entry_status(pte_to_swp_entry(pte)));
+		walk_note(w, addr, next, entry_status(pte_to_swp_entry(pte)));
 		return true;
 	}
 	folio = vm_normal_folio(vma, addr, pte);
 	if (!folio || folio_is_zone_device(folio)) {
-		walk_note(w, addr, end, is_zero_pfn(pte_pfn(pte)) ?
+		walk_note(w, addr, next, is_zero_pfn(pte_pfn(pte)) ?
 			  CDM_MOVE_NOT_MAPPED : CDM_MOVE_UNMOVABLE);
 		return true;
 	}
-	return walk_folio(w, vma, folio, pte_pfn(pte), addr, end);
+	next = addr + walk_batch(w, folio, addr, end, ptep, pte) * PAGE_SIZE;
+	return walk_folio(w, vma, folio, pte_pfn(pte), addr, next);
 }
 
 static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
@@ -242,8 +259,10 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 		walk->action = ACTION_AGAIN;
 		return 0;
 	}
-	for (pte = start; addr < end && go_on; pte++, addr += PAGE_SIZE)
-		go_on = walk_one_pte(w, vma, ptep_get(pte), addr);
+	for (pte = start; addr < end && go_on; addr = w->next) {
+		go_on = walk_one_pte(w, vma, pte, addr, end);
+		pte += (w->next - addr) >> PAGE_SHIFT;
+	}
 	pte_unmap_unlock(start, ptl);
 	cond_resched();
 	return !go_on;
