@@ -680,6 +680,10 @@ void cdm_run_flush(struct cdm_run *run)
 	LIST_HEAD(list);
 	LIST_HEAD(huge);
 
+	/* What was allowed for this batch may be forbidden for the next. */
+	if (run->anon_vma)
+		put_anon_vma(run->anon_vma);
+	run->anon_vma = NULL;
 	if (!run->nr)
 		return;
 

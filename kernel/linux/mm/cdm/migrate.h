@@ -18,6 +18,8 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 
+struct anon_vma;
+
 /*
  * A batch: one TLB flush and at most one drain of the LRU batches. As long as
  * migrate_pages() works on at once, so that it is no cause for more flushes.
@@ -69,6 +71,7 @@ struct cdm_alloc {
  * @nr_pages: pages of the batch's folios
  * @drain: may wait for other CPUs to drain their LRU batches
  * @drained: LRU batches were drained for this batch
+ * @anon_vma: all whose folios are allowed to move in this batch; referenced
  * @v: the batch
  */
 struct cdm_run {
@@ -78,6 +81,7 @@ struct cdm_run {
 	unsigned int nr_pages;
 	bool drain;
 	bool drained;
+	struct anon_vma *anon_vma;
 	struct cdm_run_entry *v;
 };
 

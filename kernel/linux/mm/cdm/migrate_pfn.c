@@ -22,9 +22,22 @@
 #include "migrate.h"
 
 struct mappers {
-	int nid;
+	struct cdm_run *run;
 	enum cdm_move_status status;
 };
+
+/*
+ * One mapping has all of an anon_vma's folios, and has one policy for them: who
+ * was asked for one folio need not be asked for the next. Its rmap lock is held.
+ */
+static bool is_only_mapping(struct anon_vma *anon_vma,
+			    struct vm_area_struct *vma)
+{
+	struct rb_node *top = anon_vma->rb_root.rb_root.rb_node;
+
+	return !top->rb_left && !top->rb_right &&
+	       !(vma->vm_ops && vma->vm_ops->get_policy);
+}
 
 /*
  * From rmap_walk(): true goes on to the next mapping. The reverse map's locks
@@ -35,15 +48,31 @@ static bool mapping_allows(struct folio *folio, struct vm_area_struct *vma,
 			   unsigned long addr, void *arg)
 {
 	struct mappers *m = arg;
+	struct cdm_run *run = m->run;
 
 	if (!mmap_read_trylock(vma->vm_mm)) {
 		m->status = CDM_MOVE_BUSY;
 		return false;
 	}
-	if (!cdm_vma_allows(vma, addr, m->nid))
+	if (!cdm_vma_allows(vma, addr, run->mv->nid))
 		m->status = CDM_MOVE_NOT_PERMITTED;
 	mmap_read_unlock(vma->vm_mm);
-	return m->status == CDM_MOVE_MOVED;
+	if (m->status != CDM_MOVE_MOVED)
+		return false;
+
+	if (!run->anon_vma && folio_test_anon(folio) && !folio_test_ksm(folio) &&
+	    is_only_mapping(folio_anon_vma(folio), vma)) {
+		run->anon_vma = folio_anon_vma(folio);
+		get_anon_vma(run->anon_vma);
+	}
+	return true;
+}
+
+/* True if those who map the folio said yes in this batch. */
+static bool mappers_allowed(struct cdm_run *run, struct folio *folio)
+{
+	return run->anon_vma && (unsigned long)READ_ONCE(folio->mapping) ==
+	       (unsigned long)run->anon_vma + PAGE_MAPPING_ANON;
 }
 
 /*
@@ -54,7 +83,7 @@ static bool mapping_allows(struct folio *folio, struct vm_area_struct *vma,
 static enum cdm_move_status mappers_allow(struct cdm_run *run,
 					  struct folio *folio)
 {
-	struct mappers m = { .nid = run->mv->nid, .status = CDM_MOVE_MOVED };
+	struct mappers m = { .run = run, .status = CDM_MOVE_MOVED };
 	bool async = run->mv->flags & CDM_MOVE_ASYNC;
 	struct rmap_walk_control rwc = {
 		.rmap_one = mapping_allows,
@@ -63,7 +92,8 @@ static enum cdm_move_status mappers_allow(struct cdm_run *run,
 		.try_lock = async || folio_test_hugetlb(folio),
 	};
 
-	if (run->mv->flags & CDM_MOVE_ANY_POLICY || !folio_mapped(folio))
+	if (run->mv->flags & CDM_MOVE_ANY_POLICY || !folio_mapped(folio) ||
+	    mappers_allowed(run, folio))
 		return CDM_MOVE_MOVED;
 	if (!folio_trylock(folio)) {
 		if (async)
