@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 			    (deaf ? CDM_SIM_RUN_DEAF : 0);
 		run.addr = (uintptr_t)mem;
 		run.len = SIZE;
-		run.accesses = 200000;
+		run.accesses = 50000;
 		run.write_pct = 100;
 		run.seed = i + 1;
 		if (ioctl(fd, CDM_SIM_IOC_RUN, &run))
