@@ -72,16 +72,18 @@ isolated()
 	echo $sum
 }
 
-# used - pages in use of nodes 0, 1 and 2, as node_used counts them
+# used - pages in use of nodes 0, 1 and 2, as node_used counts them, and pages that
+# wait in CPUs' lists of nodes 1 and 2
 used()
 {
 	awk '
 	/^Node/			{ here = $2 + 0 }
 	$1 == "managed"		{ used[here] += $2 }
 	$1 == "nr_free_pages"	{ used[here] -= $2 }
-	$1 == "count:"		{ used[here] -= $2 }
-	END			{ print used[0] + 0, used[1] + 0, used[2] + 0 }
-	' /proc/zoneinfo
+	$1 == "count:"		{ used[here] -= $2; list[here] += $2 }
+	END {
+		print used[0] + 0, used[1] + 0, used[2] + 0, list[1] + 0, list[2] + 0
+	}' /proc/zoneinfo
 }
 
 # baseline - what there is before a test; its memory will be charged to $CG
@@ -91,7 +93,8 @@ baseline()
 
 	echo +memory +cpuset >/sys/fs/cgroup/cgroup.subtree_control
 	mkdir $CG || fail "mkdir $CG"
-	# A page that goes from a CPU's list to the node's while we read is missed.
+	# To refresh the counters may give pages of a CPU's list back to the node,
+	# which is counted by the next refresh: if the lists stay, all is counted.
 	settle
 	USED=$(used)
 	while settle; again=$(used); [ "${again#* }" != "${USED#* }" ]; do
