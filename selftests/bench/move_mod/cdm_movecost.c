@@ -35,7 +35,8 @@
 #include <asm/msr.h>
 
 /* As the engine's, so that neither flushes the TLB more often. */
-#define BATCH_PAGES	512
+#define BATCH_FOLIOS	512
+#define BATCH_PAGES	4096
 #define COPIES		64
 #define LATER		512
 
@@ -80,7 +81,7 @@ static unsigned int raw_flush(struct list_head *list, int nid)
 
 static unsigned long raw(int nid)
 {
-	unsigned long i, moved = 0, nr, batch = 0;
+	unsigned long i, moved = 0, nr, pages = 0, folios = 0;
 	struct folio *folio;
 	LIST_HEAD(list);
 
@@ -93,15 +94,17 @@ static unsigned long raw(int nid)
 			node_stat_mod_folio(folio, NR_ISOLATED_ANON +
 					    folio_is_file_lru(folio), nr);
 			list_add_tail(&folio->lru, &list);
-			batch += nr;
+			pages += nr;
+			folios++;
 		}
 		folio_put(folio);
-		if (batch >= BATCH_PAGES) {
+		if (folios == BATCH_FOLIOS || pages >= BATCH_PAGES) {
 			moved += raw_flush(&list, nid);
-			batch = 0;
+			folios = 0;
+			pages = 0;
 		}
 	}
-	if (batch)
+	if (folios)
 		moved += raw_flush(&list, nid);
 	return moved;
 }
@@ -134,11 +137,14 @@ static long gather(unsigned long start, unsigned long end)
 static int do_move(const char *how, unsigned long start, unsigned long end,
 		   int nid)
 {
-	struct cdm_move mv = { .nid = nid, .status = status };
+	struct cdm_move mv = { .nid = nid };
 	unsigned long moved;
 	u64 took;
 	int err;
 
+	/* An answer for each folio, as the others give, and not for each page. */
+	if (strcmp(how, "range") || nr_pfns == (end - start) >> PAGE_SHIFT)
+		mv.status = status;
 	lru_add_drain_all_p();
 	took = rdtsc();
 	if (!strcmp(how, "raw")) {
@@ -161,8 +167,8 @@ static int do_move(const char *how, unsigned long start, unsigned long end,
 static int do_later(int nid)
 {
 	struct cdm_node *node = cdm_nodes_p[nid];
+	static DEFINE_SPINLOCK(ptl);
 	int i, err = 0;
-	DEFINE_SPINLOCK(ptl);
 	u64 t[4];
 
 	if (!node || nr_pfns <= LATER)
@@ -180,7 +186,8 @@ static int do_later(int nid)
 	spin_unlock(&ptl);
 	snprintf(result, sizeof(result), "later %llu %llu %llu %d\n",
 		 t[1] - t[0], t[2] - t[1], t[3] - t[2], LATER);
-	return err;
+	/* The queue was not empty, or is too small. */
+	return err ? -EBUSY : 0;
 }
 
 static int do_copy(unsigned int order)
