@@ -21,10 +21,12 @@
 struct anon_vma;
 
 /*
- * A batch: one TLB flush and at most one drain of the LRU batches. As long as
- * migrate_pages() works on at once, so that it is no cause for more flushes.
+ * A batch: one walk and at most one drain of the LRU batches. Of small folios it
+ * has as many as migrate_pages() works on at once, so that it is no cause for more
+ * TLB flushes; of large ones a few more pages, or a THP would be a batch.
  */
 #define CDM_BATCH_PAGES		512
+#define CDM_BATCH_LARGE		4096
 #define CDM_BATCH_FOLIOS	512
 
 /**
@@ -95,7 +97,7 @@ void cdm_run_end(struct cdm_run *run);
 
 static inline bool cdm_run_full(const struct cdm_run *run)
 {
-	return run->nr == CDM_BATCH_FOLIOS || run->nr_pages >= CDM_BATCH_PAGES;
+	return run->nr == CDM_BATCH_FOLIOS || run->nr_pages >= CDM_BATCH_LARGE;
 }
 
 /* Is this the next page of the folio that came last? It needs no room. */
