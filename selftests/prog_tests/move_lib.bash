@@ -104,13 +104,13 @@ baseline()
 
 # charged - bytes of user memory charged to the test's cgroup, which is empty by now
 #
-# To push its limit to 0 gives back what CPUs have charged in advance, and page
+# To push memory.high to 0 gives back what CPUs have charged in advance, and page
 # cache of programs.
 charged()
 {
 	local key value kernel=0
 
-	echo 0 >$CG/memory.max
+	echo 0 >$CG/memory.high
 	while read -r key value; do
 		[ "$key" != kernel ] || kernel=$value
 	done <$CG/memory.stat
