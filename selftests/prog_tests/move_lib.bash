@@ -126,7 +126,8 @@ left()
 	n=$(isolated)
 	[ "$n" = 0 ] || echo "isolated: $n pages"
 	n=$(charged)
-	[ "$n" = 0 ] || echo "charged: $n bytes to a cgroup without tasks"
+	[ "$n" = 0 ] || echo "charged: $n bytes to a cgroup without tasks:" \
+		"$(awk '$2 > 0 && !/^(pg|thp|workingset)/ { printf "%s %s ", $1, $2 }' $CG/memory.stat)"
 	# A page that somebody still refers to keeps its charge.
 	n=$("$PROGS/movable" charged "$(stat -c %i $CG)")
 	[ "$n" = 0 ] || echo "not freed: $n"
