@@ -46,12 +46,13 @@ for ((i = 0; i < 20; i++)); do
 	sleep 1
 done
 
+configs=(raw engine_range engine_pfn move_pages move_pages_once)
 folios 4
-moves per_page_4k 64 0 "$rounds" raw engine_range engine_pfn move_pages
+moves per_page_4k 64 0 "$rounds" "${configs[@]}"
 folios 64
-moves per_page_64k 64 4 "$rounds" raw engine_range engine_pfn move_pages
+moves per_page_64k 64 4 "$rounds" "${configs[@]}"
 folios 2048
-moves per_page_2m 64 9 "$rounds" raw engine_range engine_pfn move_pages
+moves per_page_2m 64 9 "$rounds" "${configs[@]}"
 folios 4
 moves later "$rounds"
 moves per_page_range_64m 64 0 "$rounds" engine_range

@@ -137,14 +137,11 @@ static long gather(unsigned long start, unsigned long end)
 static int do_move(const char *how, unsigned long start, unsigned long end,
 		   int nid)
 {
-	struct cdm_move mv = { .nid = nid };
+	struct cdm_move mv = { .nid = nid, .status = status };
 	unsigned long moved;
 	u64 took;
 	int err;
 
-	/* An answer for each folio, as the others give, and not for each page. */
-	if (strcmp(how, "range") || nr_pfns == (end - start) >> PAGE_SHIFT)
-		mv.status = status;
 	lru_add_drain_all_p();
 	took = rdtsc();
 	if (!strcmp(how, "raw")) {
