@@ -110,6 +110,9 @@ static enum cdm_move_status pfn_status(struct cdm_run *run, struct folio *folio)
 {
 	enum cdm_move_status status;
 
+	/* What else may be against it is looked at again, to isolate it. */
+	if (mappers_allowed(run, folio) && !(run->mv->flags & CDM_MOVE_SPLIT))
+		return CDM_MOVE_MOVED;
 	status = cdm_folio_movable(folio, run->mv->nid);
 	if (status == CDM_MOVE_MOVED)
 		status = mappers_allow(run, folio);
