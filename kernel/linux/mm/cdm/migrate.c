@@ -65,11 +65,15 @@ static void limit_refill(struct cdm_limit *limit)
  */
 s64 cdm_limit_tokens(struct cdm_limit *limit)
 {
-	guard(spinlock_bh)(&limit->lock);
-	if (!limit->rate)
-		return S64_MAX;
-	limit_refill(limit);
-	return max(limit->tokens, 0);
+	s64 tokens = S64_MAX;
+
+	spin_lock_bh(&limit->lock);
+	if (limit->rate) {
+		limit_refill(limit);
+		tokens = max(limit->tokens, 0);
+	}
+	spin_unlock_bh(&limit->lock);
+	return tokens;
 }
 
 /**
@@ -82,11 +86,12 @@ s64 cdm_limit_tokens(struct cdm_limit *limit)
  */
 void cdm_limit_set(struct cdm_limit *limit, u64 rate, u64 burst)
 {
-	guard(spinlock_bh)(&limit->lock);
+	spin_lock_bh(&limit->lock);
 	limit->burst = burst;
 	limit->tokens = burst;
 	limit->stamp = ktime_get_ns();
 	WRITE_ONCE(limit->rate, rate);
+	spin_unlock_bh(&limit->lock);
 }
 
 /* The limit of the target if it is managed, else that of the source. Under RCU. */
@@ -104,19 +109,21 @@ static struct cdm_limit *limit_of(int from, int to)
 static bool limit_take(int from, int to, unsigned long nr)
 {
 	struct cdm_limit *limit;
+	bool ok = true;
 
 	guard(rcu)();
 	limit = limit_of(from, to);
 	if (!limit)
 		return true;
-	guard(spinlock_bh)(&limit->lock);
-	if (!limit->rate)
-		return true;
-	limit_refill(limit);
-	if (limit->tokens <= 0)
-		return false;
-	limit->tokens -= nr;
-	return true;
+	spin_lock_bh(&limit->lock);
+	if (limit->rate) {
+		limit_refill(limit);
+		ok = limit->tokens > 0;
+		if (ok)
+			limit->tokens -= nr;
+	}
+	spin_unlock_bh(&limit->lock);
+	return ok;
 }
 
 /* What was taken for pages that did not move. */
@@ -128,8 +135,9 @@ static void limit_give(int from, int to, unsigned long nr)
 	limit = limit_of(from, to);
 	if (!limit)
 		return;
-	guard(spinlock_bh)(&limit->lock);
+	spin_lock_bh(&limit->lock);
 	limit->tokens = min(limit->tokens + (s64)nr, limit->burst);
+	spin_unlock_bh(&limit->lock);
 }
 
 static bool limit_reached(int from, int to)

@@ -249,6 +249,8 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	ptl = pmd_trans_huge_lock(pmd, vma);
 	if (ptl) {
+		/* Taken by pmd_trans_huge_lock(), which does not tell sparse. */
+		__acquire(ptl);
 		go_on = walk_huge_pmd(w, vma, *pmd, addr, end);
 		spin_unlock(ptl);
 		return !go_on;
@@ -259,6 +261,8 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 		walk->action = ACTION_AGAIN;
 		return 0;
 	}
+	/* Taken by pte_offset_map_lock(), likewise. */
+	__acquire(RCU);
 	for (pte = start; addr < end && go_on; addr = w->next) {
 		go_on = walk_one_pte(w, vma, pte, addr, end);
 		pte += (w->next - addr) >> PAGE_SHIFT;
@@ -405,6 +409,8 @@ struct mm_struct *cdm_task_mm(struct task_struct *task)
 	t = find_lock_task_mm(task);
 	if (!t)
 		return NULL;
+	/* Taken by find_lock_task_mm(), which does not tell sparse. */
+	__acquire(&t->alloc_lock);
 	if (!(t->flags & PF_KTHREAD)) {
 		mm = t->mm;
 		mmget(mm);

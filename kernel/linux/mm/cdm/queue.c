@@ -99,11 +99,11 @@ static struct request *queue_find(struct cdm_queue *q,
 	return NULL;
 }
 
-static int queue_add(struct cdm_queue *q, const struct cdm_request *want)
+/* Under q->lock. */
+static int queue_insert(struct cdm_queue *q, const struct cdm_request *want)
 {
 	struct request *req;
 
-	guard(spinlock_irqsave)(&q->lock);
 	if (!q->open)
 		return -ENODEV;
 	req = want->wait ? NULL : queue_find(q, want);
@@ -139,8 +139,13 @@ static int queue_add(struct cdm_queue *q, const struct cdm_request *want)
  */
 int cdm_queue_add(struct cdm_node *node, const struct cdm_request *want)
 {
-	int ret = queue_add(node->queue, want);
+	struct cdm_queue *q = node->queue;
+	unsigned long flags;
+	int ret;
 
+	spin_lock_irqsave(&q->lock, flags);
+	ret = queue_insert(q, want);
+	spin_unlock_irqrestore(&q->lock, flags);
 	switch (ret) {
 	case 0:
 		cdm_node_count(node, CDM_STAT_QUEUED, 1);
@@ -180,8 +185,11 @@ static void queue_unlink(struct cdm_queue *q, struct request *req,
 
 static void queue_free(struct cdm_queue *q, struct list_head *list)
 {
-	guard(spinlock_irqsave)(&q->lock);
+	unsigned long flags;
+
+	spin_lock_irqsave(&q->lock, flags);
 	list_splice_init(list, &q->free);
+	spin_unlock_irqrestore(&q->lock, flags);
 }
 
 /* The oldest request, and those after it that have its target and flags. */
@@ -191,9 +199,10 @@ static struct cdm_move queue_take(struct cdm_queue *q, struct list_head *list,
 	struct cdm_move mv = { .nid = NUMA_NO_NODE };
 	struct request *req, *next;
 	int nr = 0, looked = 0;
+	unsigned long flags;
 
 	*nr_pages = 0;
-	guard(spinlock_irqsave)(&q->lock);
+	spin_lock_irqsave(&q->lock, flags);
 	list_for_each_entry_safe(req, next, &q->fifo, list) {
 		if (mv.nid == NUMA_NO_NODE) {
 			mv.nid = req->r.nid;
@@ -208,6 +217,7 @@ static struct cdm_move queue_take(struct cdm_queue *q, struct list_head *list,
 		    ++looked == 8 * QUEUE_BATCH)
 			break;
 	}
+	spin_unlock_irqrestore(&q->lock, flags);
 	mv.flags |= CDM_MOVE_ASYNC;
 	return mv;
 }
@@ -232,19 +242,23 @@ static bool policy_there(u64 id)
 static bool queue_again(struct cdm_node *node, struct request *req)
 {
 	struct cdm_queue *q = node->queue;
+	unsigned long flags;
+	bool again;
 
 	if (++req->tries == QUEUE_TRIES)
 		return false;
 	guard(rcu)();
 	if (req->r.policy && !policy_there(req->r.policy))
 		return false;
-	guard(spinlock_irqsave)(&q->lock);
-	if (!q->open || (!req->r.wait && queue_find(q, &req->r)))
-		return false;
-	hlist_add_head(&req->hash, queue_chain(q, &req->r));
-	list_move_tail(&req->list, &q->fifo);
-	WRITE_ONCE(q->nr, q->nr + 1);
-	return true;
+	spin_lock_irqsave(&q->lock, flags);
+	again = q->open && (req->r.wait || !queue_find(q, &req->r));
+	if (again) {
+		hlist_add_head(&req->hash, queue_chain(q, &req->r));
+		list_move_tail(&req->list, &q->fifo);
+		WRITE_ONCE(q->nr, q->nr + 1);
+	}
+	spin_unlock_irqrestore(&q->lock, flags);
+	return again;
 }
 
 static int run_request(struct cdm_run *run, const struct cdm_request *r,
@@ -399,8 +413,8 @@ static void queue_drop(struct cdm_node *node, u64 policy, bool all)
  */
 void cdm_queue_open(struct cdm_node *node)
 {
-	guard(spinlock_irqsave)(&node->queue->lock);
-	node->queue->open = true;
+	scoped_guard(spinlock_irqsave, &node->queue->lock)
+		node->queue->open = true;
 }
 
 /**
