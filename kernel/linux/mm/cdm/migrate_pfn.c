@@ -12,7 +12,6 @@
 #define pr_fmt(fmt) "cdm: " fmt
 
 #include <linux/hugetlb.h>
-#include <linux/ksm.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/rmap.h>

@@ -424,7 +424,8 @@ struct mm_struct *cdm_task_mm(struct task_struct *task)
  * @tgid: the process, in the initial pid namespace
  * @cookie: its address space as contexts name it, 0 for whichever it has
  *
- * Context: any; the last reference may be dropped by mmput(), which sleeps.
+ * Context: may sleep in task_lock() on PREEMPT_RT only. Drop it by mmput_async()
+ * where tearing the address space down would be in the wrong thread.
  * Return: the address space, with mmget(); or an error pointer, -ESRCH if the
  * process is gone or has another one by now.
  */
@@ -446,7 +447,8 @@ struct mm_struct *cdm_mm_get(u32 tgid, u64 cookie)
 		return ERR_PTR(-ESRCH);
 	if (!cookie || atomic64_read(&mm->cdm_cookie) == cookie)
 		return mm;
-	mmput(mm);
+	/* For kcdmd, which is not the one to tear it down. */
+	mmput_async(mm);
 	return ERR_PTR(-ESRCH);
 }
 

@@ -407,7 +407,7 @@ static void queue_drop(struct cdm_node *node, u64 policy, bool all)
 
 /**
  * cdm_queue_open() - take requests
- * @node: the node; its kcdmd is about to start
+ * @node: the node; its kcdmd is about to start, or its memory stays
  *
  * Context: under cdm_node_lock.
  */
@@ -419,7 +419,9 @@ void cdm_queue_open(struct cdm_node *node)
 
 /**
  * cdm_queue_close() - take no more requests and drop those that are there
- * @node: the node; its kcdmd has stopped
+ * @node: the node; its memory is about to go, or its kcdmd has stopped
+ *
+ * What kcdmd has in its hands comes to its end, and is not put back.
  *
  * Context: under cdm_node_lock.
  */
