@@ -48,6 +48,16 @@
 
 #define CDM_PAGE_SHIFT	12
 
+/* What kfuncs say, as the kernel numbers it; BPF has no errno.h. */
+#define EPERM		1
+#define ENOENT		2
+#define ENXIO		6
+#define EBUSY		16
+#define ENODEV		19
+#define EINVAL		22
+#define ENOSPC		28
+#define ESTALE		116
+
 /* ---- answers -------------------------------------------------------------- */
 
 /* The encoding, from include/linux/cdm.h, where it is explained. */
@@ -58,7 +68,8 @@
 #define CDM_ANS_KEEP_MAX	0xffffffULL
 #define CDM_ANS_QUEUED		(1ULL << 56)
 #define CDM_ANS_DENY		(1ULL << 57)
-#define CDM_ANS_RESERVED	(~0ULL << 58)
+#define CDM_ANS_SWAP		(1ULL << 58)
+#define CDM_ANS_RESERVED	(~0ULL << 59)
 
 /*
  * Answers are built by these and combined with |:
@@ -99,7 +110,7 @@ static __always_inline __u64 cdm_keep_ms(__u32 ms)
 		<< CDM_ANS_KEEP_SHIFT;
 }
 
-/* migrate: refuse; access: the folio stays. */
+/* migrate: refuse; access, eviction: the folio stays. */
 static __always_inline __u64 cdm_deny(void)
 {
 	return CDM_ANS_DENY;
@@ -109,6 +120,12 @@ static __always_inline __u64 cdm_deny(void)
 static __always_inline __u64 cdm_queued(void)
 {
 	return CDM_ANS_QUEUED;
+}
+
+/* Eviction: to swap, or dropped if it is clean and of a file. */
+static __always_inline __u64 cdm_swap(void)
+{
+	return CDM_ANS_SWAP;
 }
 
 /* The node that an answer names, NUMA_NO_NODE if none. */
@@ -191,6 +208,40 @@ extern int cdm_bpf_rmap_snapshot(const struct cdm_common *c__nullable, __u64 pfn
 #define CDM_RMAP_TRUNCATED	1U
 #define CDM_RMAP_CONTENDED	2U
 #define CDM_RMAP_LIMITED	4U
+
+/*
+ * In reclaim only: the folios that may leave, the coldest first; what becomes of one
+ * of them; and another folio that shall leave, by its frame and the sequence that
+ * placed told (or, of a folio that came by a move, cdm_bpf_folio_info()).
+ *
+ *	struct cdm_candidate *cand;
+ *
+ *	bpf_for_each(cdm_candidate, cand, &c->common)
+ *		cdm_bpf_evict_verdict(&c->common, cand->index, cdm_deny());
+ *
+ * A proposal that cannot be had is -ESTALE (another folio is there), -EBUSY, -EPERM
+ * (memory.low) or -ENXIO; -ENOSPC says that there is enough.
+ */
+extern int bpf_iter_cdm_candidate_new(struct bpf_iter_cdm_candidate *it,
+				      const struct cdm_common *c) __ksym;
+extern struct cdm_candidate *
+bpf_iter_cdm_candidate_next(struct bpf_iter_cdm_candidate *it) __ksym;
+extern void
+bpf_iter_cdm_candidate_destroy(struct bpf_iter_cdm_candidate *it) __ksym;
+extern int cdm_bpf_evict_verdict(const struct cdm_common *c, __u32 index,
+				 __u64 answer) __ksym;
+extern int cdm_bpf_evict_propose(const struct cdm_common *c, __u64 pfn,
+				 __u64 seq) __ksym;
+
+#define CDM_CAND_KEPT	(1U << 31)
+
+/* cdm_candidate.flags and cdm_folio_info.flags */
+#define CDM_FOLIO_ANON		(1U << 0)
+#define CDM_FOLIO_DIRTY		(1U << 1)
+#define CDM_FOLIO_REFERENCED	(1U << 2)
+#define CDM_FOLIO_ACTIVE	(1U << 3)
+#define CDM_FOLIO_UNEVICTABLE	(1U << 4)
+#define CDM_FOLIO_LRU		(1U << 5)
 
 /*
  * The kernel formats as bpf_snprintf() does: the format a constant in .rodata,

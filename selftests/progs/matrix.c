@@ -32,7 +32,7 @@ static const struct {
 	{ "place",		ATOMIC },
 	{ "access",		RESERVED },
 	{ "migrate",		ATOMIC },
-	{ "reclaim",		RESERVED },
+	{ "reclaim",		ATOMIC },
 	{ "placed",		ATOMIC },
 	{ "migrated",		ATOMIC },
 	{ "node_online",	SLEEPABLE },
@@ -46,6 +46,7 @@ static const struct {
 #define NR_CB	(sizeof(callbacks) / sizeof(callbacks[0]))
 #define ALL	((1u << NR_CB) - 1)
 
+#define RECLAIM	(1u << 3)
 #define TICK	(1u << 8)
 /* Callbacks about pages: the first six; and tick. */
 #define EVENTS	(0x3fu | TICK)
@@ -72,6 +73,9 @@ static const struct {
 	{ "cdm_bpf_enqueue_range",	EVENTS,		false },
 	{ "cdm_bpf_enqueue_pfn",	EVENTS,		false },
 	{ "cdm_bpf_rmap_snapshot",	TICK | SYSCALL,	true },
+	{ "bpf_iter_cdm_candidate_new",	RECLAIM,	false },	/* all three */
+	{ "cdm_bpf_evict_verdict",	RECLAIM,	false },
+	{ "cdm_bpf_evict_propose",	RECLAIM,	false },
 	{ NULL,				ALL | SYSCALL,	false },	/* no kfunc at all */
 };
 
@@ -107,6 +111,26 @@ static int load_string(struct bpf_insn *p, int d)
 	p[0] = INSN(BPF_LD | BPF_DW | BPF_IMM, d, BPF_PSEUDO_MAP_VALUE, 0, empty_string);
 	p[1] = INSN(0, 0, 0, 0, 0);
 	return 2;
+}
+
+/* A walk over the candidates: begin, one step, end. */
+static int walk_next, walk_destroy;
+
+static int walk(struct bpf_insn *p, int id)
+{
+	int n = 0;
+
+	p[n++] = MOV_REG(2, 1);
+	p[n++] = MOV_REG(1, 10);
+	p[n++] = ADD_IMM(1, -48);
+	p[n++] = KFUNC(id);
+	p[n++] = MOV_REG(1, 10);
+	p[n++] = ADD_IMM(1, -48);
+	p[n++] = KFUNC(walk_next);
+	p[n++] = MOV_REG(1, 10);
+	p[n++] = ADD_IMM(1, -48);
+	p[n++] = KFUNC(walk_destroy);
+	return n;
 }
 
 /* Arguments of kfunc @kf; r1 is the context's first member, or NULL without one. */
@@ -165,6 +189,10 @@ static int build(struct bpf_insn *p, size_t kf, int id, bool context)
 		p[n++] = MOV_IMM(3, 0);
 		p[n++] = MOV_IMM(4, 0);
 		break;
+	case 12 ... 13:
+		p[n++] = MOV_IMM(2, 0);
+		p[n++] = MOV_IMM(3, 0);
+		break;
 	case 10:		/* 16 bytes more */
 		p[n++] = ST_DW(10, -32, 0);
 		p[n++] = ST_DW(10, -40, 0);
@@ -173,6 +201,10 @@ static int build(struct bpf_insn *p, size_t kf, int id, bool context)
 		p[n++] = ADD_IMM(3, -40);
 		p[n++] = MOV_IMM(4, 32);
 		break;
+	}
+	if (kf == 11) {
+		n += walk(p + n, id);
+		goto out;
 	}
 	p[n++] = KFUNC(id);
 out:
@@ -271,6 +303,15 @@ int main(void)
 			fprintf(stderr, "matrix: no kfunc %s\n", kfuncs[kf].name);
 			return 2;
 		}
+	}
+
+	walk_next = btf__find_by_name_kind(btf, "bpf_iter_cdm_candidate_next",
+					   BTF_KIND_FUNC);
+	walk_destroy = btf__find_by_name_kind(btf, "bpf_iter_cdm_candidate_destroy",
+					      BTF_KIND_FUNC);
+	if (walk_next < 0 || walk_destroy < 0) {
+		fprintf(stderr, "matrix: no bpf_iter_cdm_candidate_next or _destroy\n");
+		return 2;
 	}
 
 	if (make_empty_string()) {

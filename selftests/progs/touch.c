@@ -2,7 +2,7 @@
 /*
  * Makes page faults of one chosen kind and says where the pages are.
  *
- *	touch [-s KIB] [-k KIND] [-m huge|nohuge] [-w SEC] [-D DEVICE]
+ *	touch [-s KIB] [-k KIND] [-m huge|nohuge] [-w SEC] [-D DEVICE] [-c] [-l]
  *
  * KIND is what the faults that count are:
  *
@@ -18,7 +18,9 @@
  * /dev/cdm_simN; the pages are then looked up and not touched by a CPU.
  *
  * Prints "pages P node N" for each node and "absent P" for pages that are not
- * there, as move_pages() finds them. -w keeps the memory for so long.
+ * there, as move_pages() finds them. -w keeps the memory for so long. With -c every
+ * word of anon and shmem is written and, after that, read back: the exit status is
+ * 3 if one is not what was written. With -l the memory is mlocked as it is touched.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -46,6 +48,7 @@
 static const char *advice;
 static const char *device;
 static int wait_sec;
+static int check, lock;
 
 static int die(const char *what)
 {
@@ -66,6 +69,8 @@ static char *map(size_t size, int prot_flags, int fd)
 	p = mmap(p, size, PROT_READ | PROT_WRITE, prot_flags | MAP_FIXED, fd, 0);
 	if (p == MAP_FAILED)
 		die("mmap");
+	if (lock && mlock2(p, size, MLOCK_ONFAULT))
+		die("mlock2");
 	if (advice && madvise(p, size, !strcmp(advice, "huge") ?
 			      MADV_HUGEPAGE : MADV_NOHUGEPAGE))
 		die("madvise");
@@ -90,9 +95,35 @@ static unsigned int read_all(char *p, size_t size)
 	return sum;
 }
 
+/* Every word, so that neither a lost page nor a wrong one can look right. */
+static void fill(char *p, size_t size)
+{
+	unsigned long *w = (unsigned long *)p;
+	size_t i;
+
+	for (i = 0; i < size / sizeof(*w); i++)
+		w[i] = i * 2654435761UL + 1;
+}
+
+static void verify(char *p, size_t size)
+{
+	unsigned long *w = (unsigned long *)p;
+	size_t i, bad = 0;
+
+	for (i = 0; i < size / sizeof(*w); i++)
+		bad += w[i] != i * 2654435761UL + 1;
+	if (bad) {
+		fprintf(stderr, "touch: %zu words of %zu are not what was written\n",
+			bad, size / sizeof(*w));
+		exit(3);
+	}
+}
+
 static void touch_all(char *p, size_t size)
 {
-	if (!device)
+	if (check)
+		fill(p, size);
+	else if (!device)
 		write_all(p, size, 1);
 	else if (sim_touch(device, p, size))
 		die(device);
@@ -102,19 +133,26 @@ static void report(char *p, size_t size)
 {
 	size_t n = size / PAGE, i, at[MAX_NODE] = {}, absent = 0;
 	void **pages = calloc(n, sizeof(*pages));
-	int *status = calloc(n, sizeof(*status));
+	int *status = calloc(n, sizeof(*status)), tries;
 
 	if (!pages || !status)
 		die("calloc");
 	for (i = 0; i < n; i++)
 		pages[i] = p + i * PAGE;
-	if (syscall(SYS_move_pages, 0, n, pages, NULL, status, 0))
-		die("move_pages");
-	for (i = 0; i < n; i++) {
-		if (status[i] >= 0 && status[i] < MAX_NODE)
-			at[status[i]]++;
-		else
-			absent++;
+	/* A page that is being moved is nowhere for the moment. */
+	for (tries = 0; tries < 50; tries++) {
+		if (syscall(SYS_move_pages, 0, n, pages, NULL, status, 0))
+			die("move_pages");
+		memset(at, 0, sizeof(at));
+		for (absent = 0, i = 0; i < n; i++) {
+			if (status[i] >= 0 && status[i] < MAX_NODE)
+				at[status[i]]++;
+			else
+				absent++;
+		}
+		if (!absent || absent == n)
+			break;
+		usleep(20000);
 	}
 	for (i = 0; i < MAX_NODE; i++)
 		if (at[i])
@@ -252,15 +290,17 @@ int main(int argc, char **argv)
 	char *p;
 	int c;
 
-	while ((c = getopt(argc, argv, "s:k:m:w:D:")) != -1) {
+	while ((c = getopt(argc, argv, "s:k:m:w:D:cl")) != -1) {
 		switch (c) {
 		case 's': size = strtoul(optarg, NULL, 0) << 10; break;
 		case 'k': kind = optarg; break;
 		case 'm': advice = optarg; break;
 		case 'w': wait_sec = atoi(optarg); break;
 		case 'D': device = optarg; break;
+		case 'c': check = 1; break;
+		case 'l': lock = 1; break;
 		default:
-			fprintf(stderr, "touch [-s KIB] [-k anon|zero|cow|file|shmem|swapin|shared] [-m huge|nohuge] [-w SEC] [-D DEVICE]\n");
+			fprintf(stderr, "touch [-s KIB] [-k anon|zero|cow|file|shmem|swapin|shared] [-m huge|nohuge] [-w SEC] [-D DEVICE] [-c] [-l]\n");
 			return 2;
 		}
 	}
@@ -300,5 +340,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	report(p, size);
+	if (check)
+		verify(p, size);
 	return 0;
 }

@@ -413,12 +413,7 @@ __u64 CDM_CALLBACK(access, p_access, const void *c)
 	return 0;
 }
 
-void CDM_CALLBACK(reclaim, p_reclaim, const void *c)
-{
-}
-
 CASE(cb_access, .access = (void *)p_access);
-CASE(cb_reclaim, .reclaim = (void *)p_reclaim);
 
 /* ---- init ----------------------------------------------------------------------- */
 

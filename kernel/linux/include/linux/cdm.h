@@ -39,14 +39,17 @@ struct module;
  *	16..31	throttle	microseconds the accessor waits, 0 for none
  *	32..55	keep		milliseconds other movers are denied, 0 for none
  *	56	queued		move later, from kcdmd, rather than now
- *	57	deny		migrate: refuse; access: stay
- *	58..63	reserved	must be zero
+ *	57	deny		migrate: refuse; access, eviction: stay
+ *	58	swap		eviction: to swap rather than to a node
+ *	59..63	reserved	must be zero
  *
  * A field that the callback has no use for must be zero; place() takes only a
  * node. An int that was returned through u64, -22 say, has a node out of range
  * and is a bad answer, not a request.
  *
- * place() takes a node; migrate() a node, keep and deny.
+ * place() takes a node; migrate() a node, keep and deny. What becomes of a folio
+ * that reclaim() is asked about is said in the same encoding, one by one
+ * (cdm_bpf_evict_verdict()).
  *
  * A folio under keep is evicted last, not never: keep is advice about movers,
  * and a full node must still be able to make room. It is denied, without asking
@@ -60,7 +63,8 @@ struct module;
 #define CDM_ANS_KEEP_MASK	(0xffffffULL << CDM_ANS_KEEP_SHIFT)
 #define CDM_ANS_QUEUED		BIT_ULL(56)
 #define CDM_ANS_DENY		BIT_ULL(57)
-#define CDM_ANS_RESERVED	(~0ULL << 58)
+#define CDM_ANS_SWAP		BIT_ULL(58)
+#define CDM_ANS_RESERVED	(~0ULL << 59)
 
 /**
  * enum cdm_cb - callbacks by number
@@ -180,14 +184,15 @@ struct cdm_placed_ctx {
 
 /**
  * enum cdm_mover - who moves a folio, and why
- * @CDM_MOVER_CDM: cdm_ext itself: a policy's or driver's move, an eviction, or
- *	room made on the CPU's nodes (mode last-resort; told, not asked)
+ * @CDM_MOVER_CDM: cdm_ext itself: a policy's or driver's move, or room made on
+ *	the CPU's nodes (mode last-resort; told, not asked)
  * @CDM_MOVER_NUMA_BALANCING: automatic NUMA balancing
  * @CDM_MOVER_DEMOTION: reclaim, to a lower memory tier
  * @CDM_MOVER_MOVE_PAGES: move_pages(), migrate_pages(), or a cpuset that changed
  * @CDM_MOVER_MBIND: mbind()
  * @CDM_MOVER_DAMON: a DAMOS scheme that migrates
  * @CDM_MOVER_COLLAPSE: khugepaged or MADV_COLLAPSE copies pages into a large folio
+ * @CDM_MOVER_EVICT: a managed node gives up what is cold; reclaim was asked
  * @CDM_MOVER_HOTPLUG: memory goes offline
  * @CDM_MOVER_MEMORY_FAILURE: a page that is about to fail is emptied
  * @CDM_MOVER_LONGTERM_PIN: a page leaves movable memory before it is pinned
@@ -206,6 +211,7 @@ enum cdm_mover {
 	CDM_MOVER_MBIND,
 	CDM_MOVER_DAMON,
 	CDM_MOVER_COLLAPSE,
+	CDM_MOVER_EVICT,
 	CDM_MOVER_HOTPLUG,
 	CDM_MOVER_MEMORY_FAILURE,
 	CDM_MOVER_LONGTERM_PIN,
@@ -451,8 +457,25 @@ struct cdm_folio_info {
 	__s32 from_nid;
 };
 
+/**
+ * struct cdm_reclaim_ctx - a managed node must give up pages
+ * @common: see struct cdm_common
+ * @nr_pages: pages that shall leave, which is how many the candidates have
+ * @nr_candidates: folios to choose from
+ * @nid: the node
+ * @why: enum cdm_evict_why
+ * @__pad: reserved
+ */
+struct cdm_reclaim_ctx {
+	struct cdm_common common;
+	__u64 nr_pages;
+	__u32 nr_candidates;
+	__s32 nid;
+	__u32 why;
+	__u32 __pad;
+};
+
 struct cdm_access_ctx;
-struct cdm_reclaim_ctx;
 
 /**
  * struct cdm_ops - a policy
@@ -493,7 +516,16 @@ struct cdm_ops {
 	 */
 	__u64 (*migrate)(const struct cdm_migrate_ctx *ctx);
 
-	/** @reclaim: reserved for eviction; refused until it exists. */
+	/**
+	 * @reclaim: which folios leave a node that must give up pages, and where to?
+	 *
+	 * The candidates are isolated, and cold by the LRU's judgement; a walk over
+	 * them shows them one by one. What is said of none leaves for the nearest
+	 * node with CPU memory that has room. When a policy lets nothing leave
+	 * for several batches in a row, the kernel takes a batch itself.
+	 *
+	 * Context: atomic, in reclaim (PF_MEMALLOC): maps are to be preallocated.
+	 */
 	void (*reclaim)(const struct cdm_reclaim_ctx *ctx);
 
 	/**

@@ -239,6 +239,36 @@ static inline void cdm_collapsed_list(struct folio *new, struct list_head *old)
 		__cdm_collapsed_list(new, old);
 }
 
+/* Eviction, in evict.c. */
+unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay,
+				int nid);
+
+/*
+ * What leaves a managed node goes to another node at the price of a copy, of a file
+ * or not: with swappiness at 100 both cost the same. Not because of a memcg's limit,
+ * which no move helps.
+ */
+static inline int cdm_swappiness(int nid, bool memcg_limit, int swappiness)
+{
+	if (cdm_node_managed(nid) && !memcg_limit)
+		return 100;
+	return swappiness;
+}
+
+/*
+ * In place of demotion. True if the node is managed: *@moved is how many pages left
+ * it, on @stay are folios that stay, and reclaim goes on with what is on @folios.
+ */
+static inline bool cdm_evict_folios(struct list_head *folios,
+				    struct list_head *stay, int nid,
+				    unsigned int *moved)
+{
+	if (!cdm_node_managed(nid))
+		return false;
+	*moved = __cdm_evict_folios(folios, stay, nid);
+	return true;
+}
+
 /* Was isolated from the LRU and returns: not an arrival. */
 static inline void cdm_folio_putback(struct folio *folio)
 {
@@ -351,6 +381,18 @@ static inline void cdm_collapsed_ptes(struct folio *new, pte_t *pte)
 
 static inline void cdm_collapsed_list(struct folio *new, struct list_head *old)
 {
+}
+
+static inline int cdm_swappiness(int nid, bool memcg_limit, int swappiness)
+{
+	return swappiness;
+}
+
+static inline bool cdm_evict_folios(struct list_head *folios,
+				    struct list_head *stay, int nid,
+				    unsigned int *moved)
+{
+	return false;
 }
 
 static inline void cdm_folio_putback(struct folio *folio)

@@ -8,11 +8,11 @@
  * cpuset or its MPOL_BIND mask) is counted as overridden. In both cases, and
  * when nobody owns the event, the kernel does what it would have done.
  *
- * Placement is one attempt on the answered node before the stock path. It does
- * not reclaim, swap-in excepted: a full node costs the attempt and nothing else.
- * Large folios that find no room are reported as failed, so that the caller
- * drops an order and asks again for the same node; only order 0 goes on to the
- * mempolicy.
+ * Placement is one attempt on the answered node before the stock path. A managed
+ * node that is full makes room for it (evict.c) and is tried once more; on others
+ * nothing is reclaimed, swap-in excepted. Large folios that find no room are
+ * reported as failed, so that the caller drops an order and asks again for the
+ * same node; only order 0 goes on to the mempolicy.
  */
 #define pr_fmt(fmt) "cdm: " fmt
 
@@ -231,7 +231,8 @@ static bool cdm_may_place(gfp_t gfp)
 }
 
 /* @p answered with a node: its calls are default, used, full, overridden or bad. */
-static void cdm_count_place(struct cdm_policy *p, int nid, bool got)
+static void cdm_count_place(struct cdm_policy *p, int nid, unsigned int order,
+			    bool got)
 {
 	struct cdm_node *node;
 
@@ -240,8 +241,11 @@ static void cdm_count_place(struct cdm_policy *p, int nid, bool got)
 	if (!cdm_node_managed(nid))
 		return;
 	node = cdm_node_of(nid);
-	if (node)
-		cdm_node_count(node, got ? CDM_STAT_PLACE_HIT : CDM_STAT_PLACE_FULL, 1);
+	if (!node)
+		return;
+	cdm_node_count(node, got ? CDM_STAT_PLACE_HIT : CDM_STAT_PLACE_FULL, 1);
+	if (!got && !order)
+		cdm_node_count(node, CDM_STAT_SPILLED, 1);
 }
 
 /* The node that an answer means for this fault, and whether it may be tried. */
@@ -274,24 +278,44 @@ static gfp_t cdm_place_gfp(gfp_t gfp)
 	       __GFP_THISNODE | __GFP_NORETRY | __GFP_NOWARN;
 }
 
-/* There is an answer, or a device that needs none: one try. Under RCU. */
+/* The policy that was asked, NULL if it has gone meanwhile. Under RCU. */
+static struct cdm_policy *cdm_policy_of_id(u64 id)
+{
+	const struct cdm_table *t = rcu_dereference(cdm_table);
+	int i;
+
+	for (i = 0; id && t && i < t->nr; i++)
+		if (t->policies[i]->id == id)
+			return t->policies[i];
+	return NULL;
+}
+
+/* There is an answer, or a device that needs none: one try, or two. */
 static noinline struct folio *cdm_place_try(gfp_t gfp,
 					    const struct cdm_place_ctx *ctx,
 					    struct vm_area_struct *vma, u64 ans)
+	__must_hold(RCU)
 {
-	int nid;
-	bool try = cdm_place_node(ctx, vma, ans, &nid);
+	gfp_t here = cdm_place_gfp(gfp) | __GFP_COMP;
+	u64 id = cdm_asked_id(ctx);
 	struct folio *folio;
+	bool try;
+	int nid;
 
+	try = cdm_place_node(ctx, vma, ans, &nid);
 	if (!try) {
-		trace_cdm_place(ctx, cdm_asked_id(ctx), ans, nid, NUMA_NO_NODE);
+		trace_cdm_place(ctx, id, ans, nid, NUMA_NO_NODE);
 		return NULL;
 	}
 
-	folio = __folio_alloc(cdm_place_gfp(gfp) | __GFP_COMP, ctx->order, nid,
-			      NULL);
-	cdm_count_place(ans ? ctx->common.call->policy : NULL, nid, folio);
-	trace_cdm_place(ctx, cdm_asked_id(ctx), ans, nid,
+	folio = __folio_alloc(here, ctx->order, nid, NULL);
+	if (unlikely(!folio) && cdm_node_managed(nid)) {
+		rcu_read_unlock();
+		folio = cdm_evict_alloc(here, ctx->order, nid, gfp);
+		rcu_read_lock();
+	}
+	cdm_count_place(ans ? cdm_policy_of_id(id) : NULL, nid, ctx->order, folio);
+	trace_cdm_place(ctx, id, ans, nid,
 			folio ? folio_nid(folio) : NUMA_NO_NODE);
 	if (!folio && ctx->order)
 		return ERR_PTR(-ENOMEM);
@@ -306,9 +330,13 @@ static noinline struct folio *cdm_place_unowned(gfp_t gfp, int order,
 	struct cdm_place_ctx ctx;
 	struct cdm_call call;
 
-	guard(rcu)();
+	struct folio *folio;
+
+	rcu_read_lock();
 	cdm_fill_place(&ctx, &call, NULL, vma, addr, order, kind);
-	return cdm_place_try(gfp, &ctx, vma, 0);
+	folio = cdm_place_try(gfp, &ctx, vma, 0);
+	rcu_read_unlock();
+	return folio;
 }
 
 /*
@@ -447,17 +475,10 @@ void __cdm_place_swapin(swp_entry_t entry, gfp_t gfp,
 					       (gfp & __GFP_RECLAIM), &pol,
 					NO_INTERLEAVE_INDEX, &fresh, false);
 	scoped_guard(rcu) {
-		/* The policy may have gone while we read. */
-		const struct cdm_table *t = rcu_dereference(cdm_table);
-		struct cdm_policy *now = NULL;
-		int i;
-
-		for (i = 0; t && i < t->nr; i++)
-			if (t->policies[i]->id == id)
-				now = t->policies[i];
 		/* Read by somebody else meanwhile: neither used nor full. */
 		if (fresh || !folio)
-			cdm_count_place(ans ? now : NULL, nid, fresh);
+			cdm_count_place(ans ? cdm_policy_of_id(id) : NULL, nid, 0,
+					fresh);
 	}
 	trace_cdm_place(&ctx, id, ans, nid,
 			fresh ? folio_nid(folio) : NUMA_NO_NODE);
@@ -487,6 +508,7 @@ static void cdm_placed(struct folio *folio)
 	seq = cdm_fstate_arrive(node, folio);
 	cdm_node_count(node, CDM_STAT_PLACED, 1);
 	cdm_node_count(node, CDM_STAT_PLACED_PAGES, folio_nr_pages(folio));
+	cdm_evict_check(node);
 	trace_cdm_placed(folio_pfn(folio), nid, folio_order(folio), seq);
 
 	t = rcu_dereference(cdm_table);

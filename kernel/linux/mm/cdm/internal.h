@@ -18,6 +18,7 @@
 
 #include <linux/bpf.h>
 #include <linux/cdm.h>
+#include <linux/cdm_evict.h>
 #include <linux/cdm_hooks.h>
 #include <linux/cgroup.h>
 #include <linux/completion.h>
@@ -74,6 +75,15 @@ enum cdm_node_stat {
 	CDM_STAT_QUEUE_DROPPED,	/* ... and dropped, as the policy or node went */
 	CDM_STAT_QUEUE_MOVED,	/* pages that kcdmd moved */
 	CDM_STAT_QUEUE_LEFT,	/* pages that it could or need not move */
+	CDM_STAT_EVICTED,	/* pages that left, + enum cdm_evict_why */
+	CDM_STAT_EVICT_PROPOSED = CDM_STAT_EVICTED + CDM_NR_EVICT_WHY,
+				/* ... of them the policy's own choice */
+	CDM_STAT_EVICT_REFUSED,	/* folios that it chose and that could not be had */
+	CDM_STAT_EVICT_KEPT,	/* pages that stayed by its verdict, or under keep */
+	CDM_STAT_EVICT_OVERRIDDEN, /* ... and left: nothing else could */
+	CDM_STAT_EVICT_SWAP,	/* pages left to swap, by verdict or for want of room */
+	CDM_STAT_EVICT_FULL,	/* pages that stayed, as no node had room */
+	CDM_STAT_SPILLED,	/* small folios that had to go elsewhere */
 	CDM_NR_NODE_STATS,
 };
 
@@ -142,6 +152,12 @@ struct cdm_node {
 	struct cdm_departed *departed;	/* [departed_mask + 1], vmalloc */
 	unsigned int departed_mask;
 	struct cdm_limit limit;
+	unsigned long evict_low, evict_high;	/* free pages; kcdmd's watermarks */
+	struct task_struct *evict_admin;	/* writes to sysfs; a name only */
+	atomic_t evict_idle, evict_full;	/* batches in a row, see evict.c */
+	bool evicting;			/* kcdmd's own, as the next two are */
+	unsigned long evict_next;	/* jiffies */
+	long evict_pause;
 	struct cdm_queue *queue;
 	struct task_struct *kcdmd;
 	wait_queue_head_t kcdmd_wait;
@@ -151,6 +167,8 @@ struct cdm_node {
 };
 
 extern struct mutex cdm_node_lock;
+/* Keeps a node for those who sleep; RCU does for the others. */
+extern struct srcu_struct cdm_node_srcu;
 extern struct cdm_node __rcu *cdm_nodes[MAX_NUMNODES];
 
 /* Under RCU or cdm_node_lock. */
@@ -177,6 +195,27 @@ static inline struct cdm_folio_state *cdm_fstate_at(struct cdm_node *node,
 }
 
 u64 cdm_node_stat(struct cdm_node *node, enum cdm_node_stat stat);
+
+/* CDM_FOLIO_* of a folio; nothing is locked. */
+static inline u32 cdm_folio_flags(const struct folio *folio)
+{
+	u32 flags = 0;
+
+	if (folio_test_anon(folio))
+		flags |= CDM_FOLIO_ANON;
+	if (folio_test_dirty(folio))
+		flags |= CDM_FOLIO_DIRTY;
+	if (folio_test_referenced(folio))
+		flags |= CDM_FOLIO_REFERENCED;
+	if (folio_test_active(folio))
+		flags |= CDM_FOLIO_ACTIVE;
+	if (folio_test_unevictable(folio))
+		flags |= CDM_FOLIO_UNEVICTABLE;
+	if (folio_test_lru(folio))
+		flags |= CDM_FOLIO_LRU;
+	return flags;
+}
+
 extern const char *const cdm_node_state_names[CDM_NR_NODE_STATES];
 extern const char *const cdm_mode_names[CDM_NR_MODES];
 extern const char *const cdm_node_stat_names[CDM_NR_NODE_STATS];
@@ -221,6 +260,23 @@ struct cdm_node *cdm_queue_node(int to, int near);
 int cdm_kcdmd_start(struct cdm_node *node);
 void cdm_kcdmd_stop(struct cdm_node *node);
 void cdm_kcdmd_wake(struct cdm_node *node);
+void cdm_kcdmd_nudge(struct cdm_node *node);
+
+/* evict.c */
+struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp);
+unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr);
+long cdm_evict_background(struct cdm_node *node);
+void cdm_evict_init(struct cdm_node *node, unsigned long pages);
+
+/* A folio came to the node: is there room for more? Under RCU. */
+static inline void cdm_evict_check(struct cdm_node *node)
+{
+	struct zone *zone = &NODE_DATA(node->nid)->node_zones[ZONE_MOVABLE];
+
+	if (unlikely(zone_page_state(zone, NR_FREE_PAGES) <
+		     READ_ONCE(node->evict_low)))
+		cdm_kcdmd_nudge(node);
+}
 
 /*
  * isolate.c: keep cdm_managed_nodes, cdm_isolated_nodes, the keys and the
@@ -440,6 +496,15 @@ int cdm_bpf_scan_node(const struct cdm_common *c__nullable, void *scan,
 		      u32 scan__sz, void *out, u32 out__sz);	/* scan.c */
 int cdm_bpf_enqueue_range(const struct cdm_common *c, void *req, u32 req__sz);
 int cdm_bpf_enqueue_pfn(const struct cdm_common *c, u64 pfn, s32 nid, u32 flags);
+
+/* kfuncs_evict.c */
+int bpf_iter_cdm_candidate_new(struct bpf_iter_cdm_candidate *it,
+			       const struct cdm_common *c);
+struct cdm_candidate *
+bpf_iter_cdm_candidate_next(struct bpf_iter_cdm_candidate *it);
+void bpf_iter_cdm_candidate_destroy(struct bpf_iter_cdm_candidate *it);
+int cdm_bpf_evict_verdict(const struct cdm_common *c, u32 index, u64 answer);
+int cdm_bpf_evict_propose(const struct cdm_common *c, u64 pfn, u64 seq);
 
 /* kfuncs_rmap.c */
 int cdm_bpf_rmap_snapshot(const struct cdm_common *c__nullable, u64 pfn,

@@ -3,7 +3,7 @@
  * kcdmd/N, the thread that works for managed node N.
  *
  * What may sleep and belongs to one node is done here and not in somebody's
- * fault: the policies' ticks, and the moves that were queued. It starts when the
+ * fault: the policies' ticks, the moves that were queued, and room for new pages. It starts when the
  * node's memory is online and stops before the node goes. Nobody waits for it in
  * a fault: a tick may fault itself, and reclaim may be what a fault waits for.
  *
@@ -33,7 +33,7 @@ static int kcdmd(void *arg)
 		/* Pairs with the wait's barrier: work sees what came before. */
 		smp_store_mb(node->kcdmd_kick, false);
 		timeout = max(cdm_call_ticks(node), 1L);
-		work = cdm_queue_run(node);
+		work = min(cdm_queue_run(node), cdm_evict_background(node));
 		if (!work) {
 			cond_resched();
 			try_to_freeze();
@@ -98,4 +98,17 @@ void cdm_kcdmd_wake(struct cdm_node *node)
 {
 	WRITE_ONCE(node->kcdmd_kick, true);
 	wake_up(&node->kcdmd_wait);
+}
+
+/*
+ * The same for those who come often: only once until kcdmd looks, and not while it
+ * waits because nothing can be done.
+ */
+void cdm_kcdmd_nudge(struct cdm_node *node)
+{
+	if (READ_ONCE(node->kcdmd_kick) ||
+	    (READ_ONCE(node->evict_pause) &&
+	     time_before(jiffies, READ_ONCE(node->evict_next))))
+		return;
+	cdm_kcdmd_wake(node);
 }

@@ -171,18 +171,7 @@ __bpf_kfunc int cdm_bpf_folio_info(const struct cdm_common *c, u64 pfn,
 	info.nid = folio_nid(folio);
 	info.order = folio_order(folio);
 	info.mapcount = folio_mapcount(folio);
-	if (folio_test_anon(folio))
-		info.flags |= CDM_FOLIO_ANON;
-	if (folio_test_dirty(folio))
-		info.flags |= CDM_FOLIO_DIRTY;
-	if (folio_test_referenced(folio))
-		info.flags |= CDM_FOLIO_REFERENCED;
-	if (folio_test_active(folio))
-		info.flags |= CDM_FOLIO_ACTIVE;
-	if (folio_test_unevictable(folio))
-		info.flags |= CDM_FOLIO_UNEVICTABLE;
-	if (folio_test_lru(folio))
-		info.flags |= CDM_FOLIO_LRU;
+	info.flags = cdm_folio_flags(folio);
 
 	scoped_guard(rcu) {
 		struct cdm_node *node = cdm_node_of(info.nid);
@@ -285,6 +274,11 @@ BTF_ID_FLAGS(func, cdm_bpf_enqueue_range, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, cdm_bpf_enqueue_pfn, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, cdm_bpf_scan_node, KF_TRUSTED_ARGS | KF_SLEEPABLE)
 BTF_ID_FLAGS(func, cdm_bpf_rmap_snapshot, KF_TRUSTED_ARGS | KF_SLEEPABLE)
+BTF_ID_FLAGS(func, bpf_iter_cdm_candidate_new, KF_ITER_NEW | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_iter_cdm_candidate_next, KF_ITER_NEXT | KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_iter_cdm_candidate_destroy, KF_ITER_DESTROY)
+BTF_ID_FLAGS(func, cdm_bpf_evict_verdict, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, cdm_bpf_evict_propose, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(cdm_kfunc_ids)
 
 /* The rights of each kfunc, in the order of the ids below: bits of enum cdm_cb. */
@@ -309,6 +303,11 @@ BTF_ID(func, cdm_bpf_enqueue_range)
 BTF_ID(func, cdm_bpf_enqueue_pfn)
 BTF_ID(func, cdm_bpf_scan_node)
 BTF_ID(func, cdm_bpf_rmap_snapshot)
+BTF_ID(func, bpf_iter_cdm_candidate_new)
+BTF_ID(func, bpf_iter_cdm_candidate_next)
+BTF_ID(func, bpf_iter_cdm_candidate_destroy)
+BTF_ID(func, cdm_bpf_evict_verdict)
+BTF_ID(func, cdm_bpf_evict_propose)
 
 static const u32 cdm_kfunc_rights[] = {
 	CDM_EVERYWHERE,
@@ -322,6 +321,11 @@ static const u32 cdm_kfunc_rights[] = {
 	CDM_EVENTS,
 	BIT(CDM_CB_TICK) | CDM_SYSCALL,
 	BIT(CDM_CB_TICK) | CDM_SYSCALL,
+	BIT(CDM_CB_RECLAIM),
+	BIT(CDM_CB_RECLAIM),
+	BIT(CDM_CB_RECLAIM),
+	BIT(CDM_CB_RECLAIM),
+	BIT(CDM_CB_RECLAIM),
 };
 
 /*

@@ -56,6 +56,7 @@ const char *const cdm_mover_names[CDM_NR_MOVERS] = {
 	[CDM_MOVER_MBIND]		= "mbind",
 	[CDM_MOVER_DAMON]		= "damon",
 	[CDM_MOVER_COLLAPSE]		= "collapse",
+	[CDM_MOVER_EVICT]		= "evict",
 	[CDM_MOVER_HOTPLUG]		= "hotplug",
 	[CDM_MOVER_MEMORY_FAILURE]	= "memory_failure",
 	[CDM_MOVER_LONGTERM_PIN]	= "longterm_pin",
@@ -74,6 +75,7 @@ static const u8 cdm_mover_of[MR_TYPES] = {
 	[MR_LONGTERM_PIN]	= CDM_MOVER_LONGTERM_PIN,
 	[MR_DEMOTION]		= CDM_MOVER_DEMOTION,
 	[MR_CDM]		= CDM_MOVER_CDM,
+	[MR_CDM_EVICT]		= CDM_MOVER_EVICT,
 	[MR_DAMON]		= CDM_MOVER_DAMON,
 };
 
@@ -198,6 +200,8 @@ void __cdm_folio_moved(struct folio *src, struct folio *dst, int reason)
 	from = cdm_node_of(folio_nid(src));
 	to = cdm_node_of(folio_nid(dst));
 	cdm_fstate_move(from, to, src, dst);
+	if (to && to != from)
+		cdm_evict_check(to);
 	if ((from || to) && cdm_anybody_listens()) {
 		struct cdm_migrated_ctx ctx = {
 			.old_pfn = folio_pfn(src),

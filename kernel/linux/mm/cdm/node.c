@@ -62,6 +62,7 @@
 /* Whether a node comes, goes or changes, and cdm_nodes[]; see "Locks" above. */
 DEFINE_MUTEX(cdm_node_lock);
 struct cdm_node __rcu *cdm_nodes[MAX_NUMNODES];
+DEFINE_SRCU(cdm_node_srcu);
 
 const char *const cdm_node_state_names[CDM_NR_NODE_STATES] = {
 	[CDM_NODE_REGISTERED]	= "registered",
@@ -95,6 +96,17 @@ const char *const cdm_node_stat_names[CDM_NR_NODE_STATS] = {
 	[CDM_STAT_QUEUE_DROPPED] = "queue_dropped",
 	[CDM_STAT_QUEUE_MOVED]	= "queue_moved",
 	[CDM_STAT_QUEUE_LEFT]	= "queue_left",
+	[CDM_STAT_EVICTED + CDM_EVICT_BACKGROUND] = "evicted_background",
+	[CDM_STAT_EVICTED + CDM_EVICT_KSWAPD] = "evicted_kswapd",
+	[CDM_STAT_EVICTED + CDM_EVICT_DIRECT] = "evicted_direct",
+	[CDM_STAT_EVICTED + CDM_EVICT_ADMIN] = "evicted_admin",
+	[CDM_STAT_EVICT_PROPOSED] = "evict_proposed",
+	[CDM_STAT_EVICT_REFUSED] = "evict_refused",
+	[CDM_STAT_EVICT_KEPT]	= "evict_kept",
+	[CDM_STAT_EVICT_OVERRIDDEN] = "evict_overridden",
+	[CDM_STAT_EVICT_SWAP]	= "evict_swap",
+	[CDM_STAT_EVICT_FULL]	= "evict_full",
+	[CDM_STAT_SPILLED]	= "spilled",
 };
 
 /**
@@ -146,6 +158,7 @@ static struct cdm_node *node_alloc(int nid, u64 start, u64 size)
 	atomic64_set(&node->seq, 0);
 	spin_lock_init(&node->limit.lock);
 	init_waitqueue_head(&node->kcdmd_wait);
+	cdm_evict_init(node, size >> PAGE_SHIFT);
 	node->stats = alloc_percpu(struct cdm_node_stats);
 	node->queue = cdm_queue_alloc();
 	if (!node->stats || !node->queue || cdm_fstate_alloc(node)) {
@@ -178,6 +191,7 @@ static void node_unpublish(struct cdm_node *node)
 	cdm_place_key_put();
 	RCU_INIT_POINTER(cdm_nodes[node->nid], NULL);
 	synchronize_rcu();
+	synchronize_srcu(&cdm_node_srcu);
 }
 
 /* ---- memory blocks -------------------------------------------------------- */

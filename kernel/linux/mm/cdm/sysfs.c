@@ -13,6 +13,7 @@
 #include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
@@ -248,6 +249,78 @@ static ssize_t node_move_limit_store(struct kobject *kobj,
 static struct kobj_attribute node_move_limit_attr =
 	__ATTR(move_limit, 0644, node_move_limit_show, node_move_limit_store);
 
+static ssize_t node_watermarks_show(struct kobject *kobj,
+				    struct kobj_attribute *attr, char *buf)
+{
+	struct cdm_node *node;
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	return node ? sysfs_emit(buf, "%lu %lu\n", READ_ONCE(node->evict_low),
+				 READ_ONCE(node->evict_high)) : -ENODEV;
+}
+
+static ssize_t node_watermarks_store(struct kobject *kobj,
+				     struct kobj_attribute *attr,
+				     const char *buf, size_t count)
+{
+	unsigned long low, high;
+	struct cdm_node *node;
+	char text[48], *word;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	strscpy(text, buf);
+	word = strim(text);
+	if (kstrtoul(strsep(&word, " "), 10, &low) || !word ||
+	    kstrtoul(skip_spaces(word), 10, &high) || low > high)
+		return cdm_refuse(-EINVAL, "watermarks: want 'LOW HIGH' in pages, the first not above the second; '0 0' for none");
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	if (!node)
+		return -ENODEV;
+	if (high > node->nr_pfns / 2)
+		return cdm_refuse(-EINVAL, "node %d: watermarks: at most half of its %lu pages can be kept free",
+				  node->nid, node->nr_pfns);
+	WRITE_ONCE(node->evict_low, low);
+	WRITE_ONCE(node->evict_high, high);
+	cdm_kcdmd_wake(node);
+	return count;
+}
+
+static struct kobj_attribute node_watermarks_attr =
+	__ATTR(watermarks, 0644, node_watermarks_show, node_watermarks_store);
+
+/* The node stays while its attribute is written to: its removal waits for us. */
+static ssize_t node_evict_store(struct kobject *kobj, struct kobj_attribute *attr,
+				const char *buf, size_t count)
+{
+	unsigned long nr, gone;
+	struct cdm_node *node;
+	u64 bytes;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (kstrtou64(buf, 0, &bytes) || !bytes)
+		return cdm_refuse(-EINVAL, "evict: want a number of bytes");
+	nr = min_t(u64, DIV_ROUND_UP_ULL(bytes, PAGE_SIZE), LONG_MAX);
+	scoped_guard(rcu)
+		node = cdm_kobj_node(kobj);
+	if (!node)
+		return -ENODEV;
+	gone = cdm_evict_pages(node, nr);
+	if (gone >= nr)
+		return count;
+	if (signal_pending(current))
+		return -EINTR;
+	return cdm_refuse(-EAGAIN, "node %d: %lu of %lu pages left; for the rest there is no room elsewhere, or it is mlocked, pinned or kept, or your cpuset lacks the node",
+			  node->nid, gone, nr);
+}
+
+static struct kobj_attribute node_evict_attr =
+	__ATTR(evict, 0200, NULL, node_evict_store);
+
 static ssize_t node_owners_show(struct kobject *kobj,
 				struct kobj_attribute *attr, char *buf)
 {
@@ -305,6 +378,8 @@ static struct attribute *cdm_node_attrs[] = {
 	&node_owners_attr.attr,
 	&node_stats_attr.attr,
 	&node_move_limit_attr.attr,
+	&node_watermarks_attr.attr,
+	&node_evict_attr.attr,
 	NULL,
 };
 

@@ -27,7 +27,7 @@
 			 CDM_CB_BIT(TICK) | CDM_CB_BIT(INIT) | CDM_CB_BIT(EXIT))
 
 /* Members whose events this kernel does not deliver yet. */
-#define CDM_UNSUPPORTED	(CDM_CB_BIT(ACCESS) | CDM_CB_BIT(RECLAIM))
+#define CDM_UNSUPPORTED	CDM_CB_BIT(ACCESS)
 
 u32 cdm_ops_btf_id;
 

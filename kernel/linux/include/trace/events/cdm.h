@@ -10,6 +10,7 @@
 
 #include <linux/tracepoint.h>
 #include <linux/cdm.h>
+#include <linux/cdm_evict.h>
 
 #define show_cdm_kind(kind)			\
 	__print_symbolic(kind,			\
@@ -33,11 +34,19 @@
 		{ CDM_MOVER_MBIND, "mbind" },		\
 		{ CDM_MOVER_DAMON, "damon" },		\
 		{ CDM_MOVER_COLLAPSE, "collapse" },	\
+		{ CDM_MOVER_EVICT, "evict" },			\
 		{ CDM_MOVER_HOTPLUG, "hotplug" },	\
 		{ CDM_MOVER_MEMORY_FAILURE, "memory_failure" }, \
 		{ CDM_MOVER_LONGTERM_PIN, "longterm_pin" }, \
 		{ CDM_MOVER_CONTIG, "contig" },		\
 		{ CDM_MOVER_COMPACTION, "compaction" })
+
+#define show_cdm_why(why)					\
+	__print_symbolic(why,					\
+		{ CDM_EVICT_BACKGROUND, "background" },		\
+		{ CDM_EVICT_KSWAPD, "kswapd" },			\
+		{ CDM_EVICT_DIRECT, "direct" },			\
+		{ CDM_EVICT_ADMIN, "admin" })
 
 TRACE_EVENT(cdm_place,
 	TP_PROTO(const struct cdm_place_ctx *ctx, u64 policy, u64 answer,
@@ -220,6 +229,39 @@ TRACE_EVENT(cdm_request,
 		  __entry->by_pfn ? "pfn" : "addr", __entry->where,
 		  __entry->tgid, __entry->nr, __entry->waited_ns / 1000,
 		  __entry->err)
+);
+
+TRACE_EVENT(cdm_evict,
+	TP_PROTO(int nid, unsigned int why, u64 policy, unsigned int folios,
+		 unsigned int pages, unsigned int moved, unsigned int proposed,
+		 unsigned int kept, unsigned int overridden),
+	TP_ARGS(nid, why, policy, folios, pages, moved, proposed, kept, overridden),
+	TP_STRUCT__entry(
+		__field(u64, policy)
+		__field(int, nid)
+		__field(unsigned int, why)
+		__field(unsigned int, folios)
+		__field(unsigned int, pages)
+		__field(unsigned int, moved)
+		__field(unsigned int, proposed)
+		__field(unsigned int, kept)
+		__field(unsigned int, overridden)
+	),
+	TP_fast_assign(
+		__entry->policy = policy;
+		__entry->nid = nid;
+		__entry->why = why;
+		__entry->folios = folios;
+		__entry->pages = pages;
+		__entry->moved = moved;
+		__entry->proposed = proposed;
+		__entry->kept = kept;
+		__entry->overridden = overridden;
+	),
+	TP_printk("nid=%d why=%s policy=%llu folios=%u pages=%u moved=%u proposed=%u kept=%u overridden=%u",
+		  __entry->nid, show_cdm_why(__entry->why), __entry->policy,
+		  __entry->folios, __entry->pages, __entry->moved,
+		  __entry->proposed, __entry->kept, __entry->overridden)
 );
 
 TRACE_EVENT(cdm_policy,

@@ -1,0 +1,616 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A full node gives up what is cold, instead of sending new pages elsewhere.
+ *
+ * Which folios are cold is for the LRU to say, classic or MGLRU, memcg by memcg,
+ * with memory.low, second chances and all. So nothing here walks a list: stock
+ * reclaim of the node does, and where it would demote a folio to a lower tier it
+ * hands over what it has isolated.
+ *
+ *	who              how                        where
+ *	kcdmd            below the low watermark    cdm_evict_background()
+ *	an allocation    finds the node full        cdm_evict_alloc()
+ *	administrator    through sysfs              cdm_evict_pages()
+ *	kswapd           below the kernel's own     stock
+ *	                      |
+ *	                shrink_folio_list()
+ *	                      |
+ *	                __cdm_evict_folios()  asks the owner of reclaim, a batch at a time
+ *	                      |
+ *	   +------------------+---------------------+
+ *	 moved to a node   stay (kept list)    go on in reclaim: swapped or dropped
+ *
+ * Nothing is swapped or dropped that another node can hold, unless the policy says
+ * so. When no node has room the folio stays, and the CPU nodes' kswapd is awake by
+ * then. Only after CDM_EVICT_FULL_MAX such batches in a row, and not for kcdmd,
+ * which can wait, does reclaim go on with them as it does on any node.
+ *
+ * A policy that keeps everything, and one that has no say in time, must not stop
+ * the system. A batch of which nothing leaves by the policy's will is let pass
+ * CDM_EVICT_IDLE_MAX times in a row, then the kernel takes the batch itself,
+ * which counts as overridden.
+ *
+ * Two full nodes do not feed each other: eviction to a managed node neither
+ * reclaims there, nor brings a folio back to the node that it left within the last
+ * CDM_EVICT_RETURN_MS. Like demotion it looks at no cpuset or mempolicy of those
+ * who map a folio; their masks say where to allocate.
+ *
+ * Reclaim because of a memcg's limit does not come here: a page that moves is still
+ * charged.
+ *
+ * Context: PF_MEMALLOC, may sleep, no folio locked. Allocations of targets do not
+ * reclaim, so nothing recurses.
+ */
+#define pr_fmt(fmt) "cdm: " fmt
+
+#include <linux/freezer.h>
+#include <linux/kthread.h>
+#include <linux/memcontrol.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/pagemap.h>
+#include <linux/psi.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/swap.h>
+#include <trace/events/cdm.h>
+
+#include "../internal.h"
+#include "call.h"
+#include "evict.h"
+#include "internal.h"
+#include "migrate.h"
+
+#define CDM_EVICT_FULL_MAX	8
+#define CDM_EVICT_IDLE_MAX	4
+#define CDM_EVICT_RETURN_MS	10000
+
+/* Nodes that the verdicts on one batch may name; the kernel chooses for others. */
+#define CDM_EVICT_TARGETS	3
+
+/* Calls of reclaim in a row that free nothing, until it is believed. */
+#define CDM_EVICT_IDLE_TRIES	4
+
+/* An allocation: calls of reclaim, of 32 pages or more each. */
+#define CDM_EVICT_TRIES		32
+
+/* kcdmd: calls of reclaim in one turn, of 32 pages or more each. */
+#define CDM_EVICT_TURN		16
+
+/* ---- where to --------------------------------------------------------------- */
+
+/**
+ * cdm_evict_target_ok() - can a folio be evicted to that node?
+ * @folio: a candidate
+ * @nid: a possible node
+ *
+ * Context: any, under RCU.
+ * Return: true if it can be tried.
+ */
+bool cdm_evict_target_ok(struct folio *folio, int nid)
+{
+	struct cdm_folio_state st;
+	struct cdm_node *node;
+
+	if (nid == folio_nid(folio) || !node_state(nid, N_MEMORY))
+		return false;
+	node = cdm_node_of(nid);
+	if (!node)
+		return true;
+	if (READ_ONCE(node->state) == CDM_NODE_DRAINING)
+		return false;
+	return !cdm_fstate_get(folio_pfn(folio), folio_nid(folio), &st) ||
+	       st.from_nid != nid + 1 ||
+	       cdm_fstate_ms_since(st.last_move) > CDM_EVICT_RETURN_MS;
+}
+
+/* The nearest node with CPUs' memory that is not in @tried; NUMA_NO_NODE if none. */
+static int next_target(int from, nodemask_t *tried)
+{
+	int nid, best = NUMA_NO_NODE;
+
+	for_each_node_state(nid, N_MEMORY) {
+		if (cdm_node_managed(nid) || node_isset(nid, *tried))
+			continue;
+		if (best == NUMA_NO_NODE ||
+		    node_distance(from, nid) < node_distance(from, best))
+			best = nid;
+	}
+	if (best != NUMA_NO_NODE)
+		node_set(best, *tried);
+	return best;
+}
+
+static void count_isolated(struct list_head *folios, int sign)
+{
+	struct folio *folio;
+
+	list_for_each_entry(folio, folios, lru)
+		node_stat_mod_folio(folio, NR_ISOLATED_ANON + folio_is_file_lru(folio),
+				    sign * folio_nr_pages(folio));
+}
+
+static unsigned int list_pages(struct list_head *folios)
+{
+	struct folio *folio;
+	unsigned int nr = 0;
+
+	list_for_each_entry(folio, folios, lru)
+		nr += folio_nr_pages(folio);
+	return nr;
+}
+
+/* Moves folios that are counted as isolated; what is left stays on the list. */
+static unsigned int evict_to(struct list_head *folios, int nid,
+			     unsigned int *failed)
+{
+	struct cdm_alloc to = { .nid = nid, .failed = CDM_NO_ORDER };
+	unsigned int moved = 0;
+
+	if (list_empty(folios))
+		return 0;
+	migrate_pages(folios, cdm_alloc_dst, NULL, (unsigned long)&to,
+		      MIGRATE_ASYNC, MR_CDM_EVICT, &moved);
+	*failed = to.failed;
+	return moved;
+}
+
+/*
+ * Moves folios to the nearest node that has room. Those for which no node had any
+ * are on @full afterwards, others that could not move are still on @folios.
+ */
+static unsigned int evict_anywhere(struct list_head *folios, int from,
+				   struct list_head *full)
+{
+	nodemask_t tried = NODE_MASK_NONE;
+	struct folio *folio, *next;
+	unsigned int moved = 0, failed;
+	int nid;
+
+	list_splice_init(folios, full);
+	while (!list_empty(full)) {
+		nid = next_target(from, &tried);
+		if (nid == NUMA_NO_NODE)
+			break;
+		moved += evict_to(full, nid, &failed);
+		list_for_each_entry_safe(folio, next, full, lru)
+			if (folio_order(folio) < failed)
+				list_move_tail(&folio->lru, folios);
+	}
+	return moved;
+}
+
+/* ---- the policy ------------------------------------------------------------- */
+
+/* Asks the owner of reclaim about a batch; its id, or 0 if there is none. */
+static u64 ask(struct cdm_evict_batch *b, struct cdm_node *node)
+{
+	const struct cdm_table *t;
+	struct cdm_sample sample;
+	struct cdm_reclaim_ctx ctx;
+	struct cdm_policy *p;
+	bool sampled;
+
+	guard(rcu)();
+	t = rcu_dereference(cdm_table);
+	p = t ? t->owner[CDM_CB_RECLAIM][node->nid] : NULL;
+	if (!p || atomic_read(&p->ejected))
+		return 0;
+
+	b->call.policy = p;
+	b->call.cb = CDM_CB_RECLAIM;
+	b->call.nid = node->nid;
+	ctx = (struct cdm_reclaim_ctx) {
+		.common.call = &b->call,
+		.nr_pages = b->nr_pages,
+		.nr_candidates = b->nr,
+		.nid = node->nid,
+		.why = b->why,
+	};
+	sampled = cdm_sample_due(p, CDM_CB_RECLAIM);
+	if (sampled)
+		cdm_sample_begin(&sample);
+	p->ops->reclaim(&ctx);
+	if (sampled)
+		cdm_sample_end(p, CDM_CB_RECLAIM, &sample);
+	return p->id;
+}
+
+/* ---- a batch ---------------------------------------------------------------- */
+
+/**
+ * struct sorted - a batch by what shall become of it
+ * @to: folios for the node @nid of the same index
+ * @nid: NUMA_NO_NODE if that list is not in use
+ * @any: folios for the node that the kernel chooses
+ * @keep: folios that stay, because the policy or a keep time says so
+ * @swap: folios that reclaim shall go on with
+ * @nr_keep: pages on @keep
+ */
+struct sorted {
+	struct list_head to[CDM_EVICT_TARGETS];
+	int nid[CDM_EVICT_TARGETS];
+	struct list_head any;
+	struct list_head keep;
+	struct list_head swap;
+	unsigned int nr_keep;
+};
+
+static struct list_head *sorted_to(struct sorted *s, int nid)
+{
+	int i;
+
+	for (i = 0; i < CDM_EVICT_TARGETS; i++) {
+		if (s->nid[i] == NUMA_NO_NODE)
+			s->nid[i] = nid;
+		if (s->nid[i] == nid)
+			return &s->to[i];
+	}
+	return &s->any;
+}
+
+/* Under keep and nobody to say otherwise: then it goes last. */
+static bool kept(struct folio *folio)
+{
+	struct cdm_folio_state st;
+
+	return cdm_fstate_get(folio_pfn(folio), folio_nid(folio), &st) &&
+	       cdm_fstate_kept(&st);
+}
+
+static void sort_batch(struct cdm_evict_batch *b, struct sorted *s, bool asked)
+{
+	struct folio *folio, *next;
+	unsigned int i = 0;
+
+	for (i = 0; i < CDM_EVICT_TARGETS; i++) {
+		INIT_LIST_HEAD(&s->to[i]);
+		s->nid[i] = NUMA_NO_NODE;
+	}
+	INIT_LIST_HEAD(&s->any);
+	INIT_LIST_HEAD(&s->keep);
+	INIT_LIST_HEAD(&s->swap);
+	s->nr_keep = 0;
+
+	i = 0;
+	list_for_each_entry_safe_reverse(folio, next, &b->folios, lru) {
+		u16 verdict = b->verdict[i++];
+
+		if (verdict == CDM_VERDICT_KEEP || (!asked && kept(folio))) {
+			list_move_tail(&folio->lru, &s->keep);
+			s->nr_keep += folio_nr_pages(folio);
+		} else if (verdict == CDM_VERDICT_SWAP) {
+			list_move_tail(&folio->lru, &s->swap);
+		} else if (verdict) {
+			list_move_tail(&folio->lru, sorted_to(s, verdict - 1));
+		} else {
+			list_move_tail(&folio->lru, &s->any);
+		}
+	}
+}
+
+/* Up to a batch of the coldest, from the end of @folios. */
+static void take_batch(struct cdm_evict_batch *b, struct list_head *folios)
+{
+	b->nr = 0;
+	b->nr_pages = 0;
+	while (b->nr < CDM_EVICT_FOLIOS && !list_empty(folios)) {
+		struct folio *folio = lru_to_folio(folios);
+
+		list_move(&folio->lru, &b->folios);
+		b->verdict[b->nr++] = 0;
+		b->nr_pages += folio_nr_pages(folio);
+	}
+}
+
+static enum cdm_evict_why evict_why(struct cdm_node *node)
+{
+	if (current_is_kswapd())
+		return CDM_EVICT_KSWAPD;
+	if (current == READ_ONCE(node->kcdmd))
+		return CDM_EVICT_BACKGROUND;
+	if (current == READ_ONCE(node->evict_admin))
+		return CDM_EVICT_ADMIN;
+	return CDM_EVICT_DIRECT;
+}
+
+/*
+ * Nothing left by the policy's will, for the last few times: true if the kernel
+ * decides now.
+ */
+static bool overrule(struct cdm_node *node, bool idle)
+{
+	if (!idle) {
+		atomic_set(&node->evict_idle, 0);
+		return false;
+	}
+	if (atomic_inc_return(&node->evict_idle) <= CDM_EVICT_IDLE_MAX)
+		return false;
+	atomic_set(&node->evict_idle, 0);
+	return true;
+}
+
+/* No node had room, for the last few times: true if reclaim goes on as ever. */
+static bool give_up(struct cdm_node *node, bool full, bool moved)
+{
+	if (moved)
+		atomic_set(&node->evict_full, 0);
+	else if (full)
+		return atomic_inc_return(&node->evict_full) > CDM_EVICT_FULL_MAX;
+	return false;
+}
+
+/* The policy's own choice of folios, which nobody else has isolated. */
+static unsigned int evict_proposed(struct cdm_evict_batch *b, int from)
+{
+	unsigned int moved;
+	LIST_HEAD(full);
+
+	if (list_empty(&b->proposed))
+		return 0;
+	moved = evict_anywhere(&b->proposed, from, &full);
+	list_splice(&full, &b->proposed);
+	putback_movable_pages(&b->proposed);
+	return moved;
+}
+
+static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node,
+				struct list_head *folios, struct list_head *stay)
+{
+	unsigned int moved = 0, proposed, failed, i;
+	struct sorted s;
+	LIST_HEAD(full);
+	u64 policy;
+	bool over;
+
+	policy = ask(b, node);
+	sort_batch(b, &s, policy);
+	proposed = evict_proposed(b, node->nid);
+
+	over = overrule(node, s.nr_keep == b->nr_pages && !proposed);
+	if (over)
+		list_splice_tail_init(&s.keep, &s.any);
+
+	for (i = 0; i < CDM_EVICT_TARGETS; i++) {
+		count_isolated(&s.to[i], 1);
+		moved += evict_to(&s.to[i], s.nid[i], &failed);
+	}
+	count_isolated(&s.any, 1);
+	for (i = 0; i < CDM_EVICT_TARGETS; i++)
+		list_splice_tail(&s.to[i], &s.any);
+	moved += evict_anywhere(&s.any, node->nid, &full);
+	count_isolated(&s.any, -1);
+	count_isolated(&full, -1);
+
+	cdm_node_count(node, CDM_STAT_EVICTED + b->why, moved + proposed);
+	cdm_node_count(node, CDM_STAT_EVICT_PROPOSED, proposed);
+	cdm_node_count(node, CDM_STAT_EVICT_REFUSED, b->nr_refused);
+	cdm_node_count(node, over ? CDM_STAT_EVICT_OVERRIDDEN :
+				    CDM_STAT_EVICT_KEPT, s.nr_keep);
+	trace_cdm_evict(node->nid, b->why, policy, b->nr, b->nr_pages, moved,
+			proposed, over ? 0 : s.nr_keep, over ? s.nr_keep : 0);
+
+	if (give_up(node, !list_empty(&full), moved + proposed) &&
+	    b->why != CDM_EVICT_BACKGROUND)
+		list_splice_init(&full, &s.swap);
+	cdm_node_count(node, CDM_STAT_EVICT_SWAP, list_pages(&s.swap));
+	cdm_node_count(node, CDM_STAT_EVICT_FULL, list_pages(&full));
+	list_splice(&s.swap, folios);
+	list_splice(&s.keep, stay);
+	list_splice(&s.any, stay);
+	list_splice(&full, stay);
+	return moved + proposed;
+}
+
+/**
+ * __cdm_evict_folios() - reclaim hands over what it would demote
+ * @folios: isolated folios of a managed node, the coldest last; those that reclaim
+ *	shall go on with are on it afterwards
+ * @stay: gets those that shall stay
+ * @nid: the node
+ *
+ * Context: as is said above.
+ * Return: pages that left, the policy's own choice among them.
+ */
+unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay,
+				int nid)
+{
+	struct cdm_evict_batch b;
+	struct cdm_node *node;
+	unsigned int moved = 0;
+	LIST_HEAD(swap);
+	int idx;
+
+	if (list_empty(folios))
+		return 0;
+	idx = srcu_read_lock(&cdm_node_srcu);
+	node = srcu_dereference(cdm_nodes[nid], &cdm_node_srcu);
+	while (node && !list_empty(folios)) {
+		INIT_LIST_HEAD(&b.folios);
+		INIT_LIST_HEAD(&b.proposed);
+		b.call.memcg = NULL;
+		b.call.dump = NULL;
+		b.candidate.index = U32_MAX;
+		b.current_folio = NULL;
+		b.nr_proposed = 0;
+		b.nr_refused = 0;
+		b.why = evict_why(node);
+		take_batch(&b, folios);
+		moved += evict_batch(&b, node, &swap, stay);
+	}
+	srcu_read_unlock(&cdm_node_srcu, idx);
+	list_splice(&swap, folios);
+	return moved;
+}
+
+/* ---- who makes room ---------------------------------------------------------- */
+
+/*
+ * Stock reclaim of one node, 32 pages or more. A cpuset of current that leaves
+ * the node out makes it do nothing.
+ */
+static unsigned long reclaim_node(int nid, gfp_t gfp)
+{
+	struct zonelist *only = &NODE_DATA(nid)->node_zonelists[ZONELIST_NOFALLBACK];
+	unsigned long nr, psi;
+	unsigned int flags;
+
+	psi_memstall_enter(&psi);
+	fs_reclaim_acquire(gfp);
+	flags = memalloc_noreclaim_save();
+	nr = try_to_free_pages(only, 0, gfp, NULL);
+	memalloc_noreclaim_restore(flags);
+	fs_reclaim_release(gfp);
+	psi_memstall_leave(&psi);
+	cond_resched();
+	return nr;
+}
+
+static unsigned long node_free(int nid)
+{
+	return zone_page_state(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE],
+			       NR_FREE_PAGES);
+}
+
+/*
+ * Nothing left. Classic LRU goes by counts of the lists' lengths that may be seconds
+ * old, and while they say that the inactive list is long it does not touch the
+ * active one: with exact counts another try is worth its while, a few times, since
+ * what was referenced is passed over at first.
+ */
+static bool worth_a_retry(int *tries)
+{
+	if (++*tries > CDM_EVICT_IDLE_TRIES || fatal_signal_pending(current))
+		return false;
+	mem_cgroup_flush_stats(NULL);
+	return true;
+}
+
+/* What is free of the node's memory, and so much more than the kernel wants. */
+static bool node_has_room(int nid, unsigned long nr)
+{
+	return node_free(nid) > high_wmark_pages(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE]) + nr;
+}
+
+/**
+ * cdm_evict_alloc() - make room for an allocation that found a managed node full
+ * @here: flags of an allocation from that node alone, which does not reclaim
+ * @order: of what is allocated
+ * @nid: the node
+ * @gfp: flags of the allocation that is served, whose rights to wait count
+ *
+ * Others may be faster and take what was evicted, so there are CDM_EVICT_TRIES of
+ * them; and what left may be on some CPU's list. Large folios that leave make room
+ * for large ones, and what is left of the rest is for compaction to put together:
+ * of small ones no more than twice the folio leaves.
+ *
+ * Context: may sleep, with the rights of @gfp; not PF_MEMALLOC.
+ * Return: a folio, or NULL if nothing more can leave or it was of no use.
+ */
+struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp)
+{
+	unsigned long goal = 2UL << order, done = 0, nr;
+	struct folio *folio;
+	int tries, idle = 0;
+
+	/* Those of large folios come without, since stock would compact. */
+	if (order)
+		gfp |= __GFP_DIRECT_RECLAIM;
+	if (!gfpflags_allow_blocking(gfp))
+		return NULL;
+	for (tries = 0; tries < CDM_EVICT_TRIES; tries++) {
+		nr = reclaim_node(nid, gfp);
+		folio = __folio_alloc(here, order, nid, NULL);
+		if (folio)
+			return folio;
+		if (!nr && !worth_a_retry(&idle))
+			return NULL;
+		done += nr;
+		if (order ? done >= goal || node_has_room(nid, goal) :
+			    tries == CDM_EVICT_TRIES - 1)
+			break;
+		drain_all_pages(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE]);
+		folio = __folio_alloc(here, order, nid, NULL);
+		if (folio)
+			return folio;
+	}
+	return NULL;
+}
+
+/**
+ * cdm_evict_pages() - the administrator wants room
+ * @node: the node
+ * @nr: pages
+ *
+ * Context: may sleep; holds no lock that a fault or reclaim may want.
+ * Return: pages that left; fewer than @nr if a signal came or nothing more can leave.
+ */
+unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
+{
+	unsigned long done = 0, more;
+	int idle = 0;
+
+	WRITE_ONCE(node->evict_admin, current);
+	while (done < nr && !signal_pending(current)) {
+		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);
+		done += more;
+		if (more)
+			idle = 0;
+		else if (!worth_a_retry(&idle))
+			break;
+	}
+	WRITE_ONCE(node->evict_admin, NULL);
+	return done;
+}
+
+/**
+ * cdm_evict_background() - kcdmd keeps a node between its watermarks
+ * @node: the node
+ *
+ * Below the low one it begins, at the high one it ends. Where nothing can leave it
+ * waits longer and longer, five seconds at most.
+ *
+ * Context: kcdmd.
+ * Return: jiffies until it wants to be called again, 0 for now.
+ */
+long cdm_evict_background(struct cdm_node *node)
+{
+	unsigned long free = node_free(node->nid);
+	int i, idle = 0;
+
+	if (!node_state(node->nid, N_MEMORY) ||
+	    READ_ONCE(node->state) == CDM_NODE_DRAINING ||
+	    free >= READ_ONCE(node->evict_high) ||
+	    (!node->evicting && free >= READ_ONCE(node->evict_low))) {
+		node->evicting = false;
+		node->evict_pause = 0;
+		return MAX_SCHEDULE_TIMEOUT;
+	}
+	if (node->evict_pause && time_before(jiffies, node->evict_next))
+		return node->evict_next - jiffies;
+
+	node->evicting = true;
+	for (i = 0; i < CDM_EVICT_TURN; i++) {
+		if (node_free(node->nid) >= READ_ONCE(node->evict_high))
+			return 0;
+		if (!reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE) &&
+		    !worth_a_retry(&idle))
+			break;
+		node->evict_pause = 0;
+		if (kthread_should_stop() || freezing(current))
+			return 0;
+	}
+	if (i == CDM_EVICT_TURN)
+		return 0;
+	node->evict_pause = clamp(node->evict_pause * 2, HZ / 10, 5L * HZ);
+	node->evict_next = jiffies + node->evict_pause;
+	return node->evict_pause;
+}
+
+/* The node's default watermarks, of @pages. */
+void cdm_evict_init(struct cdm_node *node, unsigned long pages)
+{
+	node->evict_low = pages / 100;
+	node->evict_high = pages / 50;
+}

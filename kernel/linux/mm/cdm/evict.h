@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A batch of folios that may leave a node, between evict.c, which moves them, and
+ * kfuncs_evict.c, through which a policy says where to.
+ */
+#ifndef _MM_CDM_EVICT_H
+#define _MM_CDM_EVICT_H
+
+#include <linux/cdm_evict.h>
+#include <linux/list.h>
+
+#include "internal.h"
+
+/* Verdicts besides the number of a node + 1; 0 is the kernel's own choice. */
+#define CDM_VERDICT_KEEP	U16_MAX
+#define CDM_VERDICT_SWAP	(U16_MAX - 1)
+static_assert(MAX_NUMNODES < CDM_VERDICT_SWAP - 1);
+
+/**
+ * struct cdm_evict_batch - folios that reclaim has isolated on one node
+ * @call: the policy's call about them
+ * @folios: the candidates, the coldest last; isolated and referenced by reclaim,
+ *	not locked
+ * @proposed: folios that the policy named besides; ours, counted as isolated
+ * @current_folio: the candidate of @candidate
+ * @nr: candidates
+ * @nr_pages: pages of the candidates, which is what shall leave
+ * @nr_proposed: pages of @proposed
+ * @nr_refused: proposals that could not be used
+ * @why: enum cdm_evict_why
+ * @verdict: of each candidate
+ * @candidate: the one that the policy looks at
+ */
+struct cdm_evict_batch {
+	struct cdm_call call;
+	struct list_head folios;
+	struct list_head proposed;
+	struct folio *current_folio;
+	unsigned int nr;
+	unsigned int nr_pages;
+	unsigned int nr_proposed;
+	unsigned int nr_refused;
+	enum cdm_evict_why why;
+	u16 verdict[CDM_EVICT_FOLIOS];
+	struct cdm_candidate candidate;
+};
+
+static inline struct cdm_evict_batch *cdm_evict_batch_of(struct cdm_call *call)
+{
+	return container_of(call, struct cdm_evict_batch, call);
+}
+
+/* The most that a policy may propose: a batch, or what stock reclaim asks for. */
+static inline unsigned int cdm_evict_room(const struct cdm_evict_batch *b)
+{
+	return max(b->nr_pages, 32U);
+}
+
+bool cdm_evict_target_ok(struct folio *folio, int nid);
+
+#endif /* _MM_CDM_EVICT_H */
