@@ -45,6 +45,7 @@ void CDM_CALLBACK(reclaim, fifo_reclaim, const struct cdm_reclaim_ctx *c)
 
 	if (c->nid != nid)
 		return;
+	cdm_say_of_all(c, cdm_deny());
 	for (i = 0; i < LOOK && cdm_arrival_peek(&a, &nr); i++) {
 		err = cdm_bpf_evict_propose(&c->common, a.pfn, a.seq);
 		if (err == -ENOSPC)
@@ -57,15 +58,12 @@ void CDM_CALLBACK(reclaim, fifo_reclaim, const struct cdm_reclaim_ctx *c)
 		else if (err == -EBUSY || err == -EPERM)
 			cdm_arrived(a.pfn, a.seq);	/* its turn comes again */
 	}
-	/*
-	 * If none could be named, the kernel's choice. (A local count would give the
-	 * verifier another state for each number; that of a call at the same time
-	 * does no harm.)
-	 */
-	if (n_named != named)
-		cdm_keep_all(c);
-	else
+	if (n_named == named) {
 		__sync_fetch_and_add(&n_short, 1);
+		/* If there are none, the kernel's choice; else it goes on next time. */
+		if (arrivals_head >= arrivals_tail)
+			cdm_say_of_all(c, cdm_default());
+	}
 }
 
 CDM_OPS_DEFINE(fifo_ops,

@@ -53,6 +53,7 @@ void CDM_CALLBACK(reclaim, random_reclaim, const struct cdm_reclaim_ctx *c)
 		span = CDM_ARRIVALS;
 	if (!span)
 		return;
+	cdm_say_of_all(c, cdm_deny());
 	for (i = 0; i < LOOK; i++) {
 		if (!cdm_arrival_at(tail - 1 - bpf_get_prandom_u32() % span, &a))
 			break;
@@ -64,15 +65,11 @@ void CDM_CALLBACK(reclaim, random_reclaim, const struct cdm_reclaim_ctx *c)
 		if (err == -ESTALE)
 			__sync_fetch_and_add(&n_stale, 1);
 	}
-	/*
-	 * If none could be named, the kernel's choice. (A local count would give the
-	 * verifier another state for each number; that of a call at the same time
-	 * does no harm.)
-	 */
-	if (n_named != named)
-		cdm_keep_all(c);
-	else
+	/* If none could be named, the kernel's choice. */
+	if (n_named == named) {
 		__sync_fetch_and_add(&n_short, 1);
+		cdm_say_of_all(c, cdm_default());
+	}
 }
 
 CDM_OPS_DEFINE(random_ops,

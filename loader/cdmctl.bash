@@ -34,13 +34,15 @@ _cdmctl()
 		"node ")	words="list adopt release mode evict" ;;
 		"policy ")	words="load swap unload list show" ;;
 		"page ")	words="move rmap" ;;
-		"sim ")		words="list run" ;;
+		"sim ")		words="list run replay convert" ;;
 		"node list")	words="--all" ;;
 		"node mode")	words="closed last-resort open $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
 		"node release"|"node evict")	words=$(ls /sys/kernel/mm/cdm/nodes 2>/dev/null) ;;
 		"policy load")	words="--node --set --pin --wait --dry-run" ;;
 		"policy swap")	words="--node --set --maps --keep-maps --dry-run" ;;
-		"page move")	words="--pid --range --pfn --to --shared --any-policy --split --async --each" ;;
+		"page move")	words="--pid --range --pfn --to --shared --any-policy --split --async --evict --each" ;;
+		"sim replay")	words="--device $(compgen -f -- "$cur")" ;;
+		"sim convert")	words=$(compgen -f -- "$cur") ;;
 		"sim run")	words="--device --pattern --size --count --stride --write --seed --zipf-skew --repeat --cpu-first-touch --thp --no-thp --shared --hold --cache --check" ;;
 		esac
 		case "$noun $verb" in

@@ -86,6 +86,14 @@ extern const struct noun noun_sim;
 
 int page_rmap(int argc, char **argv);
 
+/* ---- cmd_sim.c, cmd_sim_replay.c ---------------------------------------------- */
+
+struct cdm_sim_info;
+
+int sim_open(unsigned long long device, struct cdm_sim_info *info);
+int sim_replay(int argc, char **argv);
+int sim_convert(int argc, char **argv);
+
 /* ---- sysfs.c: what the kernel says ----------------------------------------- */
 
 #define CDM_SYSFS	"/sys/kernel/mm/cdm"

@@ -23,9 +23,9 @@ static const char *const statuses[PAGE_NR_STATUS] = {
 };
 
 /* CDM_MOVE_*. */
-enum { SHARED = 1, ANY_POLICY = 2, SPLIT = 4, ASYNC = 8 };
+enum { SHARED = 1, ANY_POLICY = 2, SPLIT = 4, ASYNC = 8, EVICT = 16 };
 
-enum { OPT_SHARED = 256, OPT_ANY, OPT_SPLIT, OPT_ASYNC, OPT_EACH };
+enum { OPT_SHARED = 256, OPT_ANY, OPT_SPLIT, OPT_ASYNC, OPT_EVICT, OPT_EACH };
 
 struct move_args {
 	unsigned long long pid, start, end;
@@ -50,6 +50,7 @@ static const struct argp_option options[] = {
 	{ "any-policy", OPT_ANY, NULL, 0, "Even against cpusets and mempolicies", 0 },
 	{ "split", OPT_SPLIT, NULL, 0, "Split large folios, so that nothing else moves", 0 },
 	{ "async", OPT_ASYNC, NULL, 0, "Wait for no lock and no writeback", 0 },
+	{ "evict", OPT_EVICT, NULL, 0, "If the target is managed and full, evict what is cold there", 0 },
 	{ "each", OPT_EACH, NULL, 0, "Say of every page what became of it", 0 },
 	{}
 };
@@ -117,6 +118,9 @@ static error_t move_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_ASYNC:
 		a->flags |= ASYNC;
+		return 0;
+	case OPT_EVICT:
+		a->flags |= EVICT;
 		return 0;
 	case OPT_EACH:
 		a->each = true;

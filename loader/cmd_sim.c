@@ -160,7 +160,7 @@ static void list_devices(char *buf, size_t size)
 	}
 }
 
-static int sim_open(unsigned long long device, struct cdm_sim_info *info)
+int sim_open(unsigned long long device, struct cdm_sim_info *info)
 {
 	char path[32], have[256];
 	int fd, err;
@@ -563,6 +563,8 @@ cleanup:
 static const struct verb verbs[] = {
 	{ "list", "", "List simulated devices", sim_list },
 	{ "run", "", "Have a simulated device touch memory", sim_run },
+	{ "replay", "FILE", "Have it repeat a recorded trace", sim_replay },
+	{ "convert", "ORACLE FILE", "Make a trace of one in oracleGeneral format", sim_convert },
 	{}
 };
 

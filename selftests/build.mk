@@ -9,6 +9,10 @@ INCLUDES := -I$(BUILD)/include -Iinclude -I$(BUILD)/libbpf/include -Ikernel/linu
 WARNINGS := -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Werror
 CFLAGS := -g -O2 -std=gnu11 $(WARNINGS) $(INCLUDES) -I$(LINUX)/tools/include/uapi -MMD -MP
 LDLIBS := $(LIBBPF) -lelf -lz
+# With clang ccache makes the paths in what -MMD writes relative to its base, and make
+# would not know its targets again.
+BPF_CC := CCACHE_BASEDIR= $(CLANG)
+
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Werror $(INCLUDES) \
 	-idirafter /usr/include/x86_64-linux-gnu -MMD -MP
 
@@ -55,7 +59,7 @@ define bpf_rule
 $(2)/%.bpf.o: $(1)/%.bpf.c
 	@mkdir -p $$(@D)
 	@echo "  BPF     $$<"
-	@$$(CLANG) $$(BPF_CFLAGS) -c -o $$@ $$<
+	@$$(BPF_CC) $$(BPF_CFLAGS) -c -o $$@ $$<
 	@$$(LLVM_STRIP) -g $$@
 endef
 $(eval $(call bpf_rule,bpf-progs,$(BUILD)/bpf))

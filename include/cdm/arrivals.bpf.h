@@ -96,13 +96,4 @@ static __always_inline void cdm_arrived_by_move(const struct cdm_migrated_ctx *c
 		cdm_arrived(c->new_pfn, info.seq);
 }
 
-/* Everything that the LRU offers stays: the policy names others. */
-static __always_inline void cdm_keep_all(const struct cdm_reclaim_ctx *c)
-{
-	struct cdm_candidate *cand;
-
-	bpf_for_each(cdm_candidate, cand, &c->common)
-		cdm_bpf_evict_verdict(&c->common, cand->index, cdm_deny());
-}
-
 #endif /* _CDM_ARRIVALS_BPF_H */

@@ -189,6 +189,7 @@ extern int cdm_bpf_scan_node(const struct cdm_common *c__nullable, void *scan,
 #define CDM_MOVE_ANY_POLICY	(1U << 1)
 #define CDM_MOVE_SPLIT		(1U << 2)
 #define CDM_MOVE_ASYNC		(1U << 3)
+#define CDM_MOVE_EVICT		(1U << 4)
 
 /*
  * Who maps the folio at @pfn; from tick and syscall programs. A struct
@@ -234,6 +235,18 @@ extern int cdm_bpf_evict_propose(const struct cdm_common *c, __u64 pfn,
 				 __u64 seq) __ksym;
 
 #define CDM_CAND_KEPT	(1U << 31)
+
+/*
+ * The same of every candidate. A policy that has an order of its own says cdm_deny()
+ * first, then proposes: what is both a candidate and proposed leaves.
+ */
+static __always_inline void cdm_say_of_all(const struct cdm_reclaim_ctx *c, __u64 answer)
+{
+	struct cdm_candidate *cand;
+
+	bpf_for_each(cdm_candidate, cand, &c->common)
+		cdm_bpf_evict_verdict(&c->common, cand->index, answer);
+}
 
 /* cdm_candidate.flags and cdm_folio_info.flags */
 #define CDM_FOLIO_ANON		(1U << 0)

@@ -131,7 +131,7 @@ test_evict_propose_garbage()
 	no_spill "frames at random"
 	check_ge "$(var n_propose 6)" 1000 "frames that are no memory (ENXIO)"
 	check_eq "$(var n_propose 0)" 0 "frames at random that were taken"
-	squeeze 125 -s propose=1 -s seq_off=7 -- -m nohuge
+	squeeze 125 -s propose=1 -s seq_off=0x40000000 -- -m nohuge
 	no_spill "wrong sequences"
 	check_ge "$(var n_propose 116)" 1000 "wrong sequences (ESTALE)"
 	check_eq "$(var n_propose 0)" 0 "wrong sequences that were taken"

@@ -3,7 +3,8 @@
 #
 # What happens when memory runs out, by mode: strangers are killed beside a closed
 # node, saved by a last-resort one while it has room, and never short beside an
-# open one. Without swap. Only hold offers itself to the OOM killer.
+# open one. Without swap. Only hold offers itself to the OOM killer. What is bound to a
+# full node is mlocked, or it would be evicted.
 
 # shellcheck source=selftests/prog_tests/isolate_lib.bash
 . "$REPO/selftests/prog_tests/isolate_lib.bash"
@@ -126,7 +127,7 @@ test_isolate_oom_last_resort_bound()
 	mode last-resort
 	squeeze 96 1
 	before=$(dev_stat 1 last_resort)
-	killed 120 numactl --membind=1 "$PROGS/hold" anon 160
+	killed 120 numactl --membind=1 "$PROGS/hold" -l anon 160
 	check_eq "$(dev_stat 1 last_resort)" "$before" "pages saved by node 1"
 }
 
@@ -146,7 +147,7 @@ test_isolate_oom_membind()
 {
 	keep other "$PROGS/hold" -w anon 64
 	squeeze 96 1
-	killed 120 numactl --membind=1 "$PROGS/hold" anon 160
+	killed 120 numactl --membind=1 "$PROGS/hold" -l anon 160
 	report other
 	check_eq "$(held "node 0")" 16384 "pages of the task on node 0, which lives"
 }
@@ -161,6 +162,6 @@ test_isolate_oom_cpuset()
 	echo +cpuset >/sys/fs/cgroup/cgroup.subtree_control
 	mkdir $cg
 	echo 1 >$cg/cpuset.mems
-	killed 120 bash -c "echo \$\$ >$cg/cgroup.procs && exec $PROGS/hold anon 160"
+	killed 120 bash -c "echo \$\$ >$cg/cgroup.procs && exec $PROGS/hold -l anon 160"
 	wait_for 10 rmdir $cg 2>/dev/null
 }

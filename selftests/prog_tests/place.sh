@@ -339,8 +339,9 @@ test_place_full()
 	local kb
 
 	kb=$(node_stat 2 MemTotal)
+	# mlocked, so that nothing can be evicted.
 	"$PROGS/attach" -s cpu_answer=3 -T target -k "$EVENTS" \
-		"$PROGS/touch" -s $((kb + 65536)) -m nohuge >"$TMP/touch" 2>&1 ||
+		"$PROGS/touch" -l -s $((kb + 65536)) -m nohuge >"$TMP/touch" 2>&1 ||
 		fail "touch: $(cat "$TMP/touch")"
 	check_ge "$(pages 0)" 16000 "pages elsewhere"
 	check_ge "$(pages 2)" $((kb / 4 * 9 / 10)) "pages on the full node"
@@ -349,7 +350,7 @@ test_place_full()
 
 	# Huge pages: they are dropped to smaller ones of the same node first.
 	"$PROGS/attach" -s cpu_answer=3 -T target -k "$EVENTS" \
-		"$PROGS/touch" -s $((kb + 65536)) -m huge >"$TMP/touch" 2>&1 ||
+		"$PROGS/touch" -l -s $((kb + 65536)) -m huge >"$TMP/touch" 2>&1 ||
 		fail "touch: $(cat "$TMP/touch")"
 	check_ge "$(pages 2)" $((kb / 4 * 9 / 10)) "huge pages' node"
 }

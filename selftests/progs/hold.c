@@ -2,7 +2,7 @@
 /*
  * Takes memory of one kind, says which nodes it came from, and may hold it.
  *
- *	hold [-w] KIND MIB [FILE]
+ *	hold [-w] [-l] KIND MIB [FILE]
  *
  * KIND:
  *
@@ -16,7 +16,7 @@
  * Where it may come from is for numactl or a cpuset to say. Prints "node N P"
  * for each node with P pages, and "absent P" for pages that are swapped out or
  * not there. With -w says "ready" then, reports again for each line of its
- * input, and exits at its end.
+ * input, and exits at its end. With -l the memory is mlocked as it is touched.
  *
  * It is the first to die when memory runs out, so that a test that runs out of
  * memory loses this and not its shell. Pages are left zero, which costs little
@@ -141,15 +141,17 @@ static void report(char *mem, size_t size)
 
 int main(int argc, char **argv)
 {
-	int hold = argc > 1 && !strcmp(argv[1], "-w");
+	int hold = 0, lock = 0;
 	enum kind kind = 0;
 	char line[16], *mem;
 	size_t size;
 
-	argc -= hold;
-	argv += hold;
+	for (; argc > 1 && argv[1][0] == '-'; argc--, argv++) {
+		hold |= !strcmp(argv[1], "-w");
+		lock |= !strcmp(argv[1], "-l");
+	}
 	if (argc < 3) {
-		fprintf(stderr, "usage: hold [-w] KIND MIB [FILE]\n");
+		fprintf(stderr, "usage: hold [-w] [-l] KIND MIB [FILE]\n");
 		return 2;
 	}
 	while (kind < NR_KINDS && strcmp(kinds[kind], argv[1]))
@@ -162,6 +164,8 @@ int main(int argc, char **argv)
 
 	die_first();
 	mem = map(kind, size, kind == FILE_READ ? argv[3] : NULL);
+	if (lock && mlock2(mem, size, MLOCK_ONFAULT))
+		die("mlock2");
 	touch(kind, mem, size);
 	report(mem, size);
 	if (!hold)

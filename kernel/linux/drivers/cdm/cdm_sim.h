@@ -25,6 +25,7 @@ struct mm_struct;
 #define CDM_SIM_ZIPF_SKEW	4000
 #define CDM_SIM_ACCESSES	BIT_ULL(40)
 #define CDM_SIM_LINES		512
+#define CDM_SIM_TRACE_LEN	BIT_ULL(28)
 
 /**
  * struct cdm_sim - one simulated device
@@ -66,6 +67,8 @@ struct cdm_sim {
  * @rng: state of the random numbers, not 0
  * @write_pct: percentage of accesses that write
  * @cum: [nr_blocks], ZIPF: weight of the blocks of this rank and below
+ * @ops: [nr_ops], REPLAY: the trace
+ * @nr_ops: accesses of the trace
  */
 struct cdm_sim_pat {
 	u32 kind;
@@ -74,6 +77,8 @@ struct cdm_sim_pat {
 	u64 rng;
 	u32 write_pct;
 	u64 *cum;
+	struct cdm_sim_op *ops;
+	u64 nr_ops;
 };
 
 int cdm_sim_pat_init(struct cdm_sim_pat *pat, const struct cdm_sim_run *req);

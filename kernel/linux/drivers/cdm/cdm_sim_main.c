@@ -109,7 +109,8 @@ static long sim_info(struct sim_file *f, void __user *arg)
 	info.mem_start = sim->start;
 	info.mem_size = sim->size;
 	info.patterns = BIT_ULL(CDM_SIM_SEQUENTIAL) | BIT_ULL(CDM_SIM_STRIDED) |
-			BIT_ULL(CDM_SIM_UNIFORM) | BIT_ULL(CDM_SIM_ZIPF);
+			BIT_ULL(CDM_SIM_UNIFORM) | BIT_ULL(CDM_SIM_ZIPF) |
+			BIT_ULL(CDM_SIM_REPLAY);
 	/* Not under the lock, which a run holds: counters of a moment. */
 	info.runs = READ_ONCE(sim->runs);
 	info.accesses = READ_ONCE(sim->accesses);
@@ -120,14 +121,15 @@ static long sim_info(struct sim_file *f, void __user *arg)
 static int check_run(const struct cdm_sim_run *req)
 {
 	if (req->flags & ~(CDM_SIM_RUN_CACHE | CDM_SIM_RUN_CHECK |
-			   CDM_SIM_RUN_DEAF))
+			   CDM_SIM_RUN_DEAF | CDM_SIM_RUN_FETCH |
+			   CDM_SIM_RUN_REPORT))
 		return -EINVAL;
 	/* Each says what is done with the one before it. */
 	if ((req->flags & CDM_SIM_RUN_CHECK && !(req->flags & CDM_SIM_RUN_CACHE)) ||
 	    (req->flags & CDM_SIM_RUN_DEAF && !(req->flags & CDM_SIM_RUN_CHECK)))
 		return -EINVAL;
-	if (req->trace || req->trace_len || req->counter_grain ||
-	    req->counter_threshold ||
+	if ((req->pattern != CDM_SIM_REPLAY && (req->trace || req->trace_len)) ||
+	    req->counter_grain || req->counter_threshold ||
 	    memchr_inv(req->reserved, 0, sizeof(req->reserved)))
 		return -EINVAL;
 	if (!req->len || (req->addr | req->len) % sizeof(u64))

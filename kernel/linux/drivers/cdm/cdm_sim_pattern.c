@@ -27,6 +27,7 @@
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/uaccess.h>
 
 #include "cdm_sim.h"
 
@@ -104,6 +105,38 @@ static u64 zipf_rank(struct cdm_sim_pat *pat)
 	return low;
 }
 
+/* ---- a trace --------------------------------------------------------------- */
+
+/* The trace is the caller's, and is copied: it is read in another task. */
+static int replay_init(struct cdm_sim_pat *pat, const struct cdm_sim_run *req)
+{
+	u64 i, nr = div_u64(req->trace_len, sizeof(*pat->ops));
+
+	if (!nr || nr * sizeof(*pat->ops) != req->trace_len ||
+	    req->trace_len > CDM_SIM_TRACE_LEN)
+		return -EINVAL;
+	pat->ops = kvmalloc(req->trace_len, GFP_KERNEL_ACCOUNT);
+	if (!pat->ops)
+		return -ENOMEM;
+	if (copy_from_user(pat->ops, u64_to_user_ptr(req->trace), req->trace_len)) {
+		cdm_sim_pat_free(pat);
+		return -EFAULT;
+	}
+	for (i = 0; i < nr; i++) {
+		if (pat->ops[i].op > 1 ||
+		    pat->ops[i].page >= req->len >> PAGE_SHIFT) {
+			cdm_sim_pat_free(pat);
+			return -EINVAL;
+		}
+		if (!(i & 4095))
+			cond_resched();
+	}
+	pat->kind = req->pattern;
+	pat->addr = req->addr;
+	pat->nr_ops = nr;
+	return 0;
+}
+
 /* ---- patterns ------------------------------------------------------------- */
 
 /**
@@ -132,8 +165,10 @@ int cdm_sim_pat_init(struct cdm_sim_pat *pat, const struct cdm_sim_run *req)
 		break;
 	case CDM_SIM_CHASE:
 	case CDM_SIM_PINGPONG:
-	case CDM_SIM_REPLAY:
 		return -EOPNOTSUPP;
+	case CDM_SIM_REPLAY:
+		return req->stride || req->zipf_skew || req->write_pct ?
+		       -EINVAL : replay_init(pat, req);
 	default:
 		return -EINVAL;
 	}
@@ -160,6 +195,8 @@ void cdm_sim_pat_free(struct cdm_sim_pat *pat)
 {
 	kvfree(pat->cum);
 	pat->cum = NULL;
+	kvfree(pat->ops);
+	pat->ops = NULL;
 }
 
 /**
@@ -171,6 +208,7 @@ void cdm_sim_pat_free(struct cdm_sim_pat *pat)
  */
 unsigned long cdm_sim_pat_next(struct cdm_sim_pat *pat, bool *write)
 {
+	const struct cdm_sim_op *op;
 	u64 block, word = 0;
 
 	switch (pat->kind) {
@@ -183,6 +221,12 @@ unsigned long cdm_sim_pat_next(struct cdm_sim_pat *pat, bool *write)
 			      &block);
 		word = rng_below(pat, pat->words);
 		break;
+	case CDM_SIM_REPLAY:
+		op = &pat->ops[pat->pos++];
+		if (pat->pos == pat->nr_ops)
+			pat->pos = 0;
+		*write = op->op;
+		return pat->addr + ((u64)op->page << PAGE_SHIFT);
 	default:
 		block = pat->pos++;
 		if (pat->pos == pat->nr_blocks)

@@ -77,8 +77,15 @@ static struct page *look_up(unsigned long addr, bool write)
 	return page;
 }
 
-static void count(struct cdm_sim_run *req, int nid, bool write, u64 value)
+/* The first try alone can hit: what a miss brings here is no hit. */
+static void count(struct sim_run *run, int nid, bool write, u64 value, bool first)
 {
+	struct cdm_sim_run *req = run->req;
+
+	if (first && nid == run->sim->nid)
+		req->hits++;
+	else
+		req->misses++;
 	if (nid >= 0 && nid < CDM_SIM_NR_NODES)
 		req->served[nid]++;
 	else
@@ -91,7 +98,8 @@ static void count(struct cdm_sim_run *req, int nid, bool write, u64 value)
 }
 
 /* False if the device would fault. */
-static bool access_present(struct sim_run *run, unsigned long addr, bool write)
+static bool access_present(struct sim_run *run, unsigned long addr, bool write,
+			   bool first)
 {
 	struct page *page;
 	int nid = NUMA_NO_NODE;
@@ -100,7 +108,7 @@ static bool access_present(struct sim_run *run, unsigned long addr, bool write)
 
 	if (run->cache) {
 		if (cdm_sim_cache_access(run->cache, addr, write, &value, &nid)) {
-			count(run->req, nid, write, value);
+			count(run, nid, write, value, first);
 			return true;
 		}
 		seq = cdm_sim_cache_begin(run->cache);
@@ -119,26 +127,58 @@ static bool access_present(struct sim_run *run, unsigned long addr, bool write)
 	if (page) {
 		nid = page_to_nid(page);
 		pfn = page_to_pfn(page);
+		if (first && nid == run->sim->nid &&
+		    run->req->flags & CDM_SIM_RUN_REPORT)
+			cdm_folio_accessed(page_folio(page), 1);
 		put_page(page);
 		if (run->cache)
 			cdm_sim_cache_fill(run->cache, addr, pfn, write, seq);
 	}
 	if (run->cache)
 		run->cache->misses++;
-	count(run->req, nid, write, value);
+	count(run, nid, write, value, first);
+	return true;
+}
+
+/* The page is on another node: true if it was, and is here now or stays there. */
+static bool fetch(struct sim_run *run, unsigned long addr)
+{
+	struct cdm_move mv = {
+		.nid = run->sim->nid,
+		.flags = CDM_MOVE_EVICT | CDM_MOVE_SHARED,
+	};
+	struct page *page = look_up(addr, false);
+	int nid;
+
+	if (!page)
+		return false;
+	nid = page_to_nid(page);
+	put_page(page);
+	if (nid == run->sim->nid)
+		return false;
+	addr = PAGE_ALIGN_DOWN(addr);
+	if (!cdm_move_range(run->mm, addr, addr + PAGE_SIZE, &mv) &&
+	    mv.nr[CDM_MOVE_MOVED])
+		run->req->fetches++;
+	else
+		run->req->fetch_failed++;
 	return true;
 }
 
 static int access_once(struct sim_run *run, unsigned long addr, bool write)
 {
 	struct cdm_sim_run *req = run->req;
+	bool first = true;
 	int tries, err;
 
+	if (req->flags & CDM_SIM_RUN_FETCH)
+		first = !fetch(run, addr);
 	for (tries = 0; tries < MAX_TRIES; tries++) {
 		if (stopped(run))
 			return -EINTR;
-		if (access_present(run, addr, write))
+		if (access_present(run, addr, write, first))
 			return 0;
+		first = false;
 		err = cdm_device_fault(run->sim->node, run->mm, addr,
 				       write ? CDM_FAULT_WRITE : 0);
 		if (!err)

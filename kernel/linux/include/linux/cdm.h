@@ -19,6 +19,7 @@
 
 struct cdm_call;
 struct cdm_node;
+struct folio;
 struct mm_struct;
 struct module;
 
@@ -415,6 +416,7 @@ struct cdm_dump_ctx {
  *	managed nodes only
  * @CDM_ITEM_MOVE_TOKENS: pages that may move now; the largest number there is
  *	without a limit; managed nodes only
+ * @CDM_ITEM_BASE: first page frame of its memory; managed nodes only
  */
 enum cdm_node_item {
 	CDM_ITEM_TOTAL,
@@ -424,6 +426,7 @@ enum cdm_node_item {
 	CDM_ITEM_SEQ,
 	CDM_ITEM_MOVE_RATE,
 	CDM_ITEM_MOVE_TOKENS,
+	CDM_ITEM_BASE,
 };
 
 #define CDM_FOLIO_ANON		BIT(0)
@@ -631,6 +634,7 @@ struct cdm_node *cdm_node_register(const struct cdm_node_desc *desc);
 int cdm_node_unregister(struct cdm_node *node);
 int cdm_device_fault(struct cdm_node *node, struct mm_struct *mm,
 		     unsigned long addr, unsigned int flags);
+void cdm_folio_accessed(struct folio *folio, unsigned int count);
 #endif
 
 #endif /* _LINUX_CDM_H */

@@ -62,8 +62,10 @@ enum cdm_move_status {
 #define CDM_MOVE_SPLIT		BIT(2)
 /* Wait for no lock and no writeback. */
 #define CDM_MOVE_ASYNC		BIT(3)
+/* If the target is a managed node and full, evict what is cold there. */
+#define CDM_MOVE_EVICT		BIT(4)
 #define CDM_MOVE_FLAGS		(CDM_MOVE_SHARED | CDM_MOVE_ANY_POLICY | \
-				 CDM_MOVE_SPLIT | CDM_MOVE_ASYNC)
+				 CDM_MOVE_SPLIT | CDM_MOVE_ASYNC | CDM_MOVE_EVICT)
 
 /**
  * struct cdm_move_req - a policy's wish to move pages, and what came of it

@@ -274,7 +274,8 @@ static u64 cdm_asked_id(const struct cdm_place_ctx *ctx)
 
 static gfp_t cdm_place_gfp(gfp_t gfp)
 {
-	return (gfp & ~__GFP_RECLAIM) |
+	/* An allocation that may not reclaim would be let into the reserves. */
+	return (gfp & ~__GFP_RECLAIM) | __GFP_NOMEMALLOC |
 	       __GFP_THISNODE | __GFP_NORETRY | __GFP_NOWARN;
 }
 

@@ -10,6 +10,7 @@
  *	who              how                        where
  *	kcdmd            below the low watermark    cdm_evict_background()
  *	an allocation    finds the node full        cdm_evict_alloc()
+ *	a move           finds its target full      cdm_evict_room(), if it says so
  *	administrator    through sysfs              cdm_evict_pages()
  *	kswapd           below the kernel's own     stock
  *	                      |
@@ -434,6 +435,7 @@ unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay
 		b.candidate.index = U32_MAX;
 		b.current_folio = NULL;
 		b.nr_proposed = 0;
+		b.nr_chosen = 0;
 		b.nr_refused = 0;
 		b.why = evict_why(node);
 		take_batch(&b, folios);
@@ -536,6 +538,33 @@ struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp
 			return folio;
 	}
 	return NULL;
+}
+
+/**
+ * cdm_evict_room() - a move found its target full
+ * @nid: the target; nothing is done if it is not managed
+ * @nr: pages that shall have room there
+ *
+ * Context: may sleep; no folio locked, not PF_MEMALLOC.
+ * Return: pages that left.
+ */
+unsigned long cdm_evict_room(int nid, unsigned long nr)
+{
+	unsigned long done = 0, more;
+	int idle = 0;
+
+	if (!cdm_node_managed(nid))
+		return 0;
+	while (done < nr) {
+		more = reclaim_node(nid, GFP_HIGHUSER_MOVABLE);
+		done += more;
+		if (!more && !worth_a_retry(&idle))
+			break;
+	}
+	/* What left may be on the list of a CPU, where an allocation does not look. */
+	if (done)
+		drain_all_pages(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE]);
+	return done;
 }
 
 /**

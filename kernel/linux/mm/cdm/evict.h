@@ -26,6 +26,7 @@ static_assert(MAX_NUMNODES < CDM_VERDICT_SWAP - 1);
  * @nr: candidates
  * @nr_pages: pages of the candidates, which is what shall leave
  * @nr_proposed: pages of @proposed
+ * @nr_chosen: pages of candidates that the policy proposed
  * @nr_refused: proposals that could not be used
  * @why: enum cdm_evict_why
  * @verdict: of each candidate
@@ -39,6 +40,7 @@ struct cdm_evict_batch {
 	unsigned int nr;
 	unsigned int nr_pages;
 	unsigned int nr_proposed;
+	unsigned int nr_chosen;
 	unsigned int nr_refused;
 	enum cdm_evict_why why;
 	u16 verdict[CDM_EVICT_FOLIOS];
@@ -51,7 +53,7 @@ static inline struct cdm_evict_batch *cdm_evict_batch_of(struct cdm_call *call)
 }
 
 /* The most that a policy may propose: a batch, or what stock reclaim asks for. */
-static inline unsigned int cdm_evict_room(const struct cdm_evict_batch *b)
+static inline unsigned int cdm_evict_quota(const struct cdm_evict_batch *b)
 {
 	return max(b->nr_pages, 32U);
 }

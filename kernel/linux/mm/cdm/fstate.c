@@ -38,6 +38,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/migrate.h>
+#include <linux/swap.h>
 #include <linux/vmalloc.h>
 
 #include "internal.h"
@@ -380,6 +381,35 @@ bool cdm_fstate_kept(const struct cdm_folio_state *st)
 
 	return until && (s32)(until - fstate_now()) > 0;
 }
+
+/**
+ * cdm_folio_accessed() - a device has used a folio
+ * @folio: the folio, referenced by the caller
+ * @count: how often
+ *
+ * For devices that set no accessed bits, and for those that count. The count is
+ * what policies see as access; for the LRU it is one reference, so that what a
+ * device uses does not look cold. Of a folio that is not on a managed node only the
+ * LRU is told.
+ *
+ * Context: task; no LRU lock held.
+ */
+void cdm_folio_accessed(struct folio *folio, unsigned int count)
+{
+	struct cdm_folio_state *st = NULL;
+	struct cdm_node *node;
+
+	rcu_read_lock();
+	node = cdm_node_of(folio_nid(folio));
+	if (node)
+		st = cdm_fstate_at(node, folio_pfn(folio));
+	if (st)
+		WRITE_ONCE(st->access, min_t(u64, U16_MAX,
+					     (u64)READ_ONCE(st->access) + count));
+	rcu_read_unlock();
+	folio_mark_accessed(folio);
+}
+EXPORT_SYMBOL_GPL(cdm_folio_accessed);
 
 /* Milliseconds since a time as in last_move, at least 1; 0 for "never". */
 u32 cdm_fstate_ms_since(u32 then)

@@ -264,6 +264,7 @@ void cdm_kcdmd_nudge(struct cdm_node *node);
 
 /* evict.c */
 struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp);
+unsigned long cdm_evict_room(int nid, unsigned long nr);
 unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr);
 long cdm_evict_background(struct cdm_node *node);
 void cdm_evict_init(struct cdm_node *node, unsigned long pages);

@@ -62,6 +62,8 @@ __bpf_kfunc s64 cdm_bpf_node_stat(const struct cdm_common *c, s32 nid, u32 item)
 		return READ_ONCE(node->limit.rate);
 	case CDM_ITEM_MOVE_TOKENS:
 		return cdm_limit_tokens(&node->limit);
+	case CDM_ITEM_BASE:
+		return node->base_pfn;
 	}
 	return -EINVAL;
 }

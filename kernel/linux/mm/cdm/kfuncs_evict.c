@@ -235,6 +235,22 @@ __bpf_kfunc int cdm_bpf_evict_verdict(const struct cdm_common *c, u32 index,
 	return evict_answer(b, batch_folio(b, index), answer, &b->verdict[index]);
 }
 
+/* The policy chooses what is a candidate: it leaves, whatever was said of it before. */
+static int choose(struct cdm_evict_batch *b, struct folio *folio)
+{
+	struct folio *cand = batch_first(b);
+	unsigned int i;
+
+	for (i = 0; cand && cand != folio; i++)
+		cand = batch_next(b, cand);
+	if (!cand || (b->verdict[i] != CDM_VERDICT_KEEP &&
+		      b->verdict[i] != CDM_VERDICT_SWAP))
+		return -EBUSY;
+	b->verdict[i] = 0;
+	b->nr_chosen += folio_nr_pages(folio);
+	return 0;
+}
+
 /* Isolates a folio that is the one that the policy means, or says why not. */
 static int propose(struct cdm_evict_batch *b, struct folio *folio,
 		   struct page *page, u32 seq)
@@ -247,16 +263,18 @@ static int propose(struct cdm_evict_batch *b, struct folio *folio,
 	st = node ? cdm_fstate_at(node, folio_pfn(folio)) : NULL;
 	if (!st || READ_ONCE(st->seq) != seq)
 		return -ESTALE;
-	if (!folio_test_lru(folio) || folio_test_unevictable(folio) ||
+	if (b->nr_proposed + b->nr_chosen &&
+	    b->nr_proposed + b->nr_chosen + folio_nr_pages(folio) > cdm_evict_quota(b))
+		return -ENOSPC;
+	if (!folio_test_lru(folio))
+		return choose(b, folio);
+	if (folio_test_unevictable(folio) ||
 	    folio_test_mlocked(folio) || folio_test_writeback(folio) ||
 	    folio_maybe_dma_pinned(folio) || folio_contain_hwpoisoned_page(folio))
 		return -EBUSY;
 	if (mem_cgroup_below_min(NULL, folio_memcg(folio)) ||
 	    mem_cgroup_below_low(NULL, folio_memcg(folio)))
 		return -EPERM;
-	if (b->nr_proposed + folio_nr_pages(folio) > cdm_evict_room(b) &&
-	    b->nr_proposed)
-		return -ENOSPC;
 	if (!folio_isolate_lru(folio))
 		return -EBUSY;
 	node_stat_add_folio(folio, NR_ISOLATED_ANON + folio_is_file_lru(folio));
@@ -272,13 +290,14 @@ static int propose(struct cdm_evict_batch *b, struct folio *folio,
  * @seq: the population sequence that the policy knows it by, so that a frame which
  *	was used again meanwhile is not hit; the low 32 bits count
  *
- * A folio that is taken leaves for the node that the kernel chooses. As many pages
- * may be proposed as the context's nr_pages, and 32 at least.
+ * A folio that is taken leaves for the node that the kernel chooses. It may be a
+ * candidate that was to stay or to be swapped. As many pages may be proposed as the
+ * context's nr_pages, and 32 at least.
  *
  * Context: reclaim only.
  * Return: 0 if it is taken; -ENXIO for a frame that is not memory, -ESTALE if
- * another folio is there, -EBUSY if it cannot be isolated (a candidate, mlocked,
- * pinned, under writeback, in a CPU's LRU batch), -EPERM if its cgroup's
+ * another folio is there, -EBUSY if it cannot be isolated (a candidate that leaves
+ * anyway, mlocked, pinned, under writeback, in a CPU's LRU batch), -EPERM if its cgroup's
  * memory.low or memory.min protects it, -ENOSPC if there is enough.
  */
 __bpf_kfunc int cdm_bpf_evict_propose(const struct cdm_common *c, u64 pfn, u64 seq)

@@ -661,6 +661,25 @@ static void run_migrate_all(struct cdm_run *run, struct list_head *list,
 	list_splice_tail(&large, list);
 }
 
+/* The target was full: what is cold there makes room, as far as it can. */
+static void run_evict(struct cdm_run *run, struct list_head *list,
+		      struct cdm_alloc *to, unsigned int *moved)
+{
+	struct folio *folio;
+	unsigned long nr;
+
+	while (!list_empty(list) && to->failed != CDM_NO_ORDER &&
+	       !cdm_run_stops()) {
+		nr = 0;
+		list_for_each_entry(folio, list, lru)
+			nr += folio_nr_pages(folio);
+		if (!cdm_evict_room(to->nid, nr))
+			return;
+		to->failed = CDM_NO_ORDER;
+		run_migrate_all(run, list, to, moved);
+	}
+}
+
 /* Folios in other batches than that of new ones are on the LRU, but busy. */
 static bool run_worth_a_drain(struct cdm_run *run, struct list_head *left)
 {
@@ -705,6 +724,8 @@ void cdm_run_flush(struct cdm_run *run)
 		run_drain(run);
 		run_migrate(run, &list, &to, &moved);
 	}
+	if (run->mv->flags & CDM_MOVE_EVICT)
+		run_evict(run, &list, &to, &moved);
 	if (!list_empty(&huge)) {
 		run_note_left(run, &huge, huge_to.failed);
 		putback_movable_pages(&huge);

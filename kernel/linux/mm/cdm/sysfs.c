@@ -298,12 +298,14 @@ static ssize_t node_evict_store(struct kobject *kobj, struct kobj_attribute *att
 {
 	unsigned long nr, gone;
 	struct cdm_node *node;
+	char *end;
 	u64 bytes;
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	if (kstrtou64(buf, 0, &bytes) || !bytes)
-		return cdm_refuse(-EINVAL, "evict: want a number of bytes");
+	bytes = memparse(buf, &end);
+	if (!bytes || !isdigit(*buf) || *skip_spaces(end))
+		return cdm_refuse(-EINVAL, "evict: want a number of bytes, or one with K, M, G or T");
 	nr = min_t(u64, DIV_ROUND_UP_ULL(bytes, PAGE_SIZE), LONG_MAX);
 	scoped_guard(rcu)
 		node = cdm_kobj_node(kobj);

@@ -56,7 +56,7 @@ struct cdm_sim_info {
  * @CDM_SIM_ZIPF: any word of a block; few blocks get most accesses
  * @CDM_SIM_CHASE: reserved: pointer chase
  * @CDM_SIM_PINGPONG: reserved: words shared with a CPU
- * @CDM_SIM_REPLAY: reserved: a recorded trace
+ * @CDM_SIM_REPLAY: a recorded trace
  *
  * Reserved patterns are refused with -EOPNOTSUPP.
  */
@@ -68,6 +68,18 @@ enum cdm_sim_pattern {
 	CDM_SIM_CHASE,
 	CDM_SIM_PINGPONG,
 	CDM_SIM_REPLAY,
+};
+
+/**
+ * struct cdm_sim_op - one access of a trace
+ * @time: of the recording; the device takes no notice of it
+ * @page: page of the run's range
+ * @op: 1 if it writes, else 0; other values are -EINVAL
+ */
+struct cdm_sim_op {
+	__u64 time;
+	__u32 page;
+	__u32 op;
 };
 
 /**
@@ -87,8 +99,8 @@ enum cdm_sim_pattern {
  *	its 64-bit word, not atomically.
  * @zipf_skew: in 1/1000, 0 to 4000; the block of rank k is touched in
  *	proportion to k^-skew. Zero for other patterns.
- * @trace: reserved for REPLAY
- * @trace_len: reserved for REPLAY
+ * @trace: REPLAY: address of an array of struct cdm_sim_op
+ * @trace_len: REPLAY: its bytes, at most 2^28. It is begun again at its end
  * @counter_grain: reserved for access counters: bytes that one counter covers
  * @counter_threshold: reserved for access counters: accesses to a notification
  * @reserved: must be zero
@@ -113,6 +125,10 @@ enum cdm_sim_pattern {
  * @cache_invalidations: result: translations that were taken out, because the
  *	page tables were about to change
  * @cache_stale: result: hits at which the page tables said otherwise; always 0
+ * @hits: result: accesses that found their page on the device's own node
+ * @misses: result: the others; those that faulted, and those to another node
+ * @fetches: result: pages that were moved to the device's node for an access
+ * @fetch_failed: result: pages that could not be
  *
  * Version 1 began without what is behind @served, and such a struct
  * (CDM_SIM_RUN_SIZE_1) is still taken.
@@ -154,6 +170,10 @@ struct cdm_sim_run {
 	__u64 cache_retries;
 	__u64 cache_invalidations;
 	__u64 cache_stale;
+	__u64 hits;
+	__u64 misses;
+	__u64 fetches;
+	__u64 fetch_failed;
 };
 
 /* Bytes of the shortest struct cdm_sim_run. */
@@ -169,6 +189,13 @@ struct cdm_sim_run {
  * stale is counted and not accessed.
  */
 #define CDM_SIM_RUN_CHECK	0x2
+/*
+ * An access to a page on another node moves it to the device's first, evicting
+ * there if that is full, as a device with memory of its own does.
+ */
+#define CDM_SIM_RUN_FETCH	0x8
+/* Accesses that hit are reported to the kernel, one by one. */
+#define CDM_SIM_RUN_REPORT	0x10
 /* With CHECK: the cache is never invalidated, to see that the check finds it. */
 #define CDM_SIM_RUN_DEAF	0x4
 
