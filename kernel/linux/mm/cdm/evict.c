@@ -385,7 +385,7 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	count_isolated(&full, -1);
 
 	cdm_node_count(node, CDM_STAT_EVICTED + b->why, moved + proposed);
-	cdm_node_count(node, CDM_STAT_EVICT_PROPOSED, proposed);
+	cdm_node_count(node, CDM_STAT_EVICT_PROPOSED, proposed + b->nr_chosen);
 	cdm_node_count(node, CDM_STAT_EVICT_REFUSED, b->nr_refused);
 	cdm_node_count(node, over ? CDM_STAT_EVICT_OVERRIDDEN :
 				    CDM_STAT_EVICT_KEPT, s.nr_keep);
