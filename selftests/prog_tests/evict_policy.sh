@@ -74,7 +74,7 @@ test_evict_swap()
 # Verdicts that mean nothing are refused, count as bad, and eject beyond a limit
 test_evict_bad_verdict()
 {
-	local v out
+	local v
 
 	# Node 999; node 63; node and deny; deny and swap; a throttle; a reserved bit;
 	# a folio that leaves under keep.

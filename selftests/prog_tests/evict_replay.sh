@@ -45,7 +45,7 @@ PROGS_SRC=$REPO/selftests/progs
 # the capacity that the node turned out to have in $CAPACITY
 replay()
 {
-	local p=$1 before misses done set=()
+	local p=$1 before misses all set=()
 
 	[ "$p" = lru ] || set=(--set nid=2)
 	shift
@@ -53,12 +53,12 @@ replay()
 		fail "load evict_$p: $OUT"
 	before=$(evicted 2)
 	OUT=$(cdmctl -j sim replay -d 1 "$TRACE" 2>&1) || fail "replay: $OUT"
-	misses=$(json_of misses) done=$(json_of accesses)
-	check_eq "$done" "$ACCESSES" "accesses of the run"
+	misses=$(json_of misses) all=$(json_of accesses)
+	check_eq "$all" "$ACCESSES" "accesses of the run"
 	check_eq "$(json_of fetch_failed)" 0 "pages that could not be fetched"
-	check_eq $(($(json_of hits) + misses)) "$done" "hits and misses"
+	check_eq $(($(json_of hits) + misses)) "$all" "hits and misses"
 	CAPACITY=$((misses - $(evicted 2) + before + BATCH / 2))
-	RATIO=$((misses * 1000000 / done))
+	RATIO=$((misses * 1000000 / all))
 	check_ge "$(evicted 2)" $((before + 1000)) "pages evicted"
 	cdmctl policy unload replay >/dev/null || fail "unload"
 }

@@ -14,7 +14,7 @@
 /* Verdicts besides the number of a node + 1; 0 is the kernel's own choice. */
 #define CDM_VERDICT_KEEP	U16_MAX
 #define CDM_VERDICT_SWAP	(U16_MAX - 1)
-static_assert(MAX_NUMNODES < CDM_VERDICT_SWAP - 1);
+static_assert(CDM_VERDICT_SWAP - 1 > MAX_NUMNODES);
 
 /**
  * struct cdm_evict_batch - folios that reclaim has isolated on one node

@@ -3,9 +3,10 @@
  * kcdmd/N, the thread that works for managed node N.
  *
  * What may sleep and belongs to one node is done here and not in somebody's
- * fault: the policies' ticks, the moves that were queued, and room for new pages. It starts when the
- * node's memory is online and stops before the node goes. Nobody waits for it in
- * a fault: a tick may fault itself, and reclaim may be what a fault waits for.
+ * fault: the policies' ticks, the moves that were queued, and room for new pages. It
+ * starts when the node's memory is online and stops before the node goes. Nobody
+ * waits for it in a fault: a tick may fault itself, and reclaim may be what a fault
+ * waits for.
  *
  * cdm_kcdmd_wake() may be called from anywhere that may wake a task. A kick
  * that comes while the thread works is kept, so none is lost:
