@@ -43,7 +43,7 @@ evict_teardown()
 	for job in "$CG"/*/; do
 		[ ! -d "$job" ] || rmdir "$job"
 	done
-	echo Y >/sys/kernel/mm/lru_gen/enabled
+	lru classic
 	echo 60 >/proc/sys/vm/swappiness
 	swapoff -a
 	echo "$MARKS" >"$CDM/nodes/2/watermarks"

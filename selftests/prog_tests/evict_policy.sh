@@ -178,3 +178,40 @@ test_evict_policies()
 		cdmctl policy unload evict >/dev/null || fail "unload evict_$p"
 	done
 }
+
+# timeout: 300
+# evict_lru and evict_s3fifo take turns while the node is full: no page is lost, none
+# is placed elsewhere
+test_evict_swap_policies()
+{
+	local swaps=0 sim p size set
+
+	size=$(percent 200)
+	cdmctl policy load "$BPF/evict_lru.bpf.o" --pin evict >/dev/null || fail "load"
+	"$PROGS/watch_place" -o "$TMP/watch" "$WATCH" -- "${IN_GROUP[@]}" \
+		"$PROGS/simrun" -d /dev/cdm_sim1 -m nohuge -s "$size" -p uniform \
+		-n $((size * (SOAK ? 8 : 2))) >"$TMP/run" 2>&1 &
+	sim=$!
+	wait_for 60 node_is_full
+	while kill -0 $sim 2>/dev/null; do
+		for p in s3fifo lru; do
+			set=()
+			[ $p = lru ] || set=(--set nid=2)
+			OUT=$(cdmctl policy swap evict "$BPF/evict_$p.bpf.o" "${set[@]}" 2>&1) ||
+				fail "swap to evict_$p: $OUT"
+			swaps=$((swaps + 1))
+		done
+	done
+	wait $sim || fail "simrun: $(cat "$TMP/run")"
+	note "$swaps swaps"
+	check_ge $swaps 4 "swaps while the device was at work"
+	no_spill "swaps"
+	check_eq "$(var sum)" "$(var writes)" "content after $swaps swaps"
+	cdmctl policy unload evict >/dev/null || fail "unload"
+}
+
+# node_is_full - node 2 has begun to evict
+node_is_full()
+{
+	[ "$(evicted 2)" -gt 2000 ]
+}

@@ -207,3 +207,15 @@ test_evict_replay_convert()
 	expect_fail cdmctl sim replay -d 1 "$TMP/bad"
 	check_match "$OUT" 'the device refuses it' "a page beyond the range"
 }
+
+# timeout: 120
+# The working set changes four times: nothing is placed elsewhere, all can be fetched
+test_evict_replay_phase()
+{
+	trace phase 1.0 60000
+	OUT=$("$PROGS/watch_place" -o "$TMP/watch" "$WATCH" -- \
+		"$CDMCTL" -j sim replay -d 1 "$TRACE" 2>&1) || fail "replay: $OUT"
+	no_spill "phases"
+	check_eq "$(json_of fetch_failed)" 0 "pages that could not be fetched"
+	check_ge "$(json_of fetches)" 1000 "pages that were"
+}
