@@ -104,6 +104,28 @@ test_evict_refused_verdict()
 }
 
 # timeout: 200
+# Walks within walks end
+test_evict_nested_walks()
+{
+	squeeze 125 -s nest=1 -d n_nested -- -m nohuge
+	no_spill "nested walks"
+	check_ge "$(var n_nested)" "$(var n_reclaim)" "steps of the innermost"
+	check_le "$(var n_nested)" $((1024 * $(var n_reclaim))) "steps of the innermost"
+}
+
+# timeout: 200
+# To swap without swap space: the kernel moves it rather than keep all of it
+test_evict_swap_without()
+{
+	local before
+
+	before=$(stat_of 2 evict_swap)
+	squeeze 125 -s verdict=0x400000000000000 -s give=1 -- -m nohuge
+	no_spill "to swap without swap space"
+	check_eq $(($(stat_of 2 evict_swap) - before)) 0 "pages left to swap"
+}
+
+# timeout: 200
 # The policy's own choice leaves in place of the candidates
 test_evict_propose()
 {
@@ -180,8 +202,7 @@ test_evict_policies()
 }
 
 # timeout: 300
-# evict_lru and evict_s3fifo take turns while the node is full: no page is lost, none
-# is placed elsewhere
+# evict_lru and evict_s3fifo take turns on a full node: no page is lost, or elsewhere
 test_evict_swap_policies()
 {
 	local swaps=0 sim p size set
@@ -190,7 +211,7 @@ test_evict_swap_policies()
 	cdmctl policy load "$BPF/evict_lru.bpf.o" --pin evict >/dev/null || fail "load"
 	"$PROGS/watch_place" -o "$TMP/watch" "$WATCH" -- "${IN_GROUP[@]}" \
 		"$PROGS/simrun" -d /dev/cdm_sim1 -m nohuge -s "$size" -p uniform \
-		-n $((size * (SOAK ? 8 : 2))) >"$TMP/run" 2>&1 &
+		-n $((size * (SOAK ? 8 : 2))) 2>&1 | cat >"$TMP/run" &
 	sim=$!
 	wait_for 60 node_is_full
 	while kill -0 $sim 2>/dev/null; do

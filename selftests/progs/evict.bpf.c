@@ -21,6 +21,9 @@ enum { PROPOSE_OLDEST = 1, PROPOSE_RANDOM, PROPOSE_CANDIDATES };
 /* Propose them with a sequence that is off by this. */
 const volatile __u64 seq_off;
 
+/* Walks within walks within walks, until there are no more steps. */
+const volatile __u32 nest;
+
 /* The node that is counted. */
 const volatile __s32 nid = 2;
 
@@ -34,7 +37,7 @@ __u64 n_anon, n_kept, n_access, n_moved_before, n_wrong;
 /* What verdicts and proposals came to, by errno up to 127. */
 __u64 n_verdict[128], n_propose[128];
 __u64 n_evicted, n_evict_failed;	/* as migrated told */
-__u64 max_order, last_cgroup;
+__u64 max_order, last_cgroup, n_nested;
 
 static __always_inline void count(__u64 *by_errno, int err)
 {
@@ -91,6 +94,16 @@ static __always_inline void look(const struct cdm_reclaim_ctx *c,
 		__sync_fetch_and_add(&n_wrong, 1);
 }
 
+static __always_inline void walk_nested(const struct cdm_reclaim_ctx *c)
+{
+	struct cdm_candidate *cand;
+
+	bpf_for_each(cdm_candidate, cand, &c->common)
+		bpf_for_each(cdm_candidate, cand, &c->common)
+			bpf_for_each(cdm_candidate, cand, &c->common)
+				__sync_fetch_and_add(&n_nested, 1);
+}
+
 static __always_inline void propose_others(const struct cdm_reclaim_ctx *c)
 {
 	struct cdm_arrival a = {};
@@ -120,6 +133,10 @@ void CDM_CALLBACK(reclaim, evict_reclaim, const struct cdm_reclaim_ctx *c)
 	if (c->nid != nid)
 		return;
 	__sync_fetch_and_add(&n_reclaim, 1);
+	if (nest) {
+		walk_nested(c);
+		return;
+	}
 	__sync_fetch_and_add(&n_offered, c->nr_candidates);
 	__sync_fetch_and_add(&n_offered_pages, c->nr_pages);
 	__sync_fetch_and_add(&n_why[c->why & 3], 1);

@@ -126,7 +126,8 @@ static int check_run(const struct cdm_sim_run *req)
 		return -EINVAL;
 	/* Each says what is done with the one before it. */
 	if ((req->flags & CDM_SIM_RUN_CHECK && !(req->flags & CDM_SIM_RUN_CACHE)) ||
-	    (req->flags & CDM_SIM_RUN_DEAF && !(req->flags & CDM_SIM_RUN_CHECK)))
+	    (req->flags & CDM_SIM_RUN_DEAF && !(req->flags & CDM_SIM_RUN_CHECK)) ||
+	    (req->flags & CDM_SIM_RUN_REPORT && req->flags & CDM_SIM_RUN_CACHE))
 		return -EINVAL;
 	if ((req->pattern != CDM_SIM_REPLAY && (req->trace || req->trace_len)) ||
 	    req->counter_grain || req->counter_threshold ||

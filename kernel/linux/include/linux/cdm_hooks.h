@@ -22,6 +22,12 @@ struct folio;
 struct vm_area_struct;
 struct vm_fault;
 
+/*
+ * What is evicted goes to another node at the price of a copy, of a file or not: at
+ * this swappiness both cost the same.
+ */
+#define CDM_SWAPPINESS	100
+
 #ifdef CONFIG_CDM_EXT
 
 /* On while at least one node is managed, whatever its mode. */
@@ -244,15 +250,12 @@ unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay
 				int nid);
 
 /*
- * What leaves a managed node goes to another node at the price of a copy, of a file
- * or not: with swappiness at 100 both cost the same. Not because of a memcg's limit,
- * which no move helps.
+ * Does reclaim of the node evict? Not because of a memcg's limit: what moves is still
+ * charged.
  */
-static inline int cdm_swappiness(int nid, bool memcg_limit, int swappiness)
+static inline bool cdm_evicts(int nid, bool memcg_limit)
 {
-	if (cdm_node_managed(nid) && !memcg_limit)
-		return 100;
-	return swappiness;
+	return cdm_node_managed(nid) && !memcg_limit;
 }
 
 /*
@@ -383,9 +386,9 @@ static inline void cdm_collapsed_list(struct folio *new, struct list_head *old)
 {
 }
 
-static inline int cdm_swappiness(int nid, bool memcg_limit, int swappiness)
+static inline bool cdm_evicts(int nid, bool memcg_limit)
 {
-	return swappiness;
+	return false;
 }
 
 static inline bool cdm_evict_folios(struct list_head *folios,

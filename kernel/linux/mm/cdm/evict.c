@@ -50,6 +50,7 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
+#include <linux/compaction.h>	/* needs mm.h */
 #include <linux/pagemap.h>
 #include <linux/psi.h>
 #include <linux/sched/mm.h>
@@ -75,6 +76,9 @@
 
 /* An allocation: calls of reclaim, of 32 pages or more each. */
 #define CDM_EVICT_TRIES		32
+
+/* After a look at all of a node in vain, allocations do not look for so long. */
+#define CDM_EVICT_REST		(HZ / 10)
 
 /* kcdmd: calls of reclaim in one turn, of 32 pages or more each. */
 #define CDM_EVICT_TURN		16
@@ -151,8 +155,7 @@ static unsigned int evict_to(struct list_head *folios, int nid,
 
 	if (list_empty(folios))
 		return 0;
-	migrate_pages(folios, cdm_alloc_dst, NULL, (unsigned long)&to,
-		      MIGRATE_ASYNC, MR_CDM_EVICT, &moved);
+	cdm_migrate_list(folios, &to, MIGRATE_ASYNC, MR_CDM_EVICT, &moved);
 	*failed = to.failed;
 	return moved;
 }
@@ -161,8 +164,8 @@ static unsigned int evict_to(struct list_head *folios, int nid,
  * Moves folios to the nearest node that has room. Those for which no node had any
  * are on @full afterwards, others that could not move are still on @folios.
  */
-static unsigned int evict_anywhere(struct list_head *folios, int from,
-				   struct list_head *full)
+static noinline_for_stack unsigned int
+evict_anywhere(struct list_head *folios, int from, struct list_head *full)
 {
 	nodemask_t tried = NODE_MASK_NONE;
 	struct folio *folio, *next;
@@ -185,7 +188,8 @@ static unsigned int evict_anywhere(struct list_head *folios, int from,
 /* ---- the policy ------------------------------------------------------------- */
 
 /* Asks the owner of reclaim about a batch; its id, or 0 if there is none. */
-static u64 ask(struct cdm_evict_batch *b, struct cdm_node *node)
+static noinline_for_stack u64 ask(struct cdm_evict_batch *b,
+				  struct cdm_node *node)
 {
 	const struct cdm_table *t;
 	struct cdm_sample sample;
@@ -281,9 +285,10 @@ static void sort_batch(struct cdm_evict_batch *b, struct sorted *s, bool asked)
 		if (verdict == CDM_VERDICT_KEEP || (!asked && kept(folio))) {
 			list_move_tail(&folio->lru, &s->keep);
 			s->nr_keep += folio_nr_pages(folio);
-		} else if (verdict == CDM_VERDICT_SWAP) {
+		} else if (verdict == CDM_VERDICT_SWAP &&
+			   (!folio_test_anon(folio) || get_nr_swap_pages() > 0)) {
 			list_move_tail(&folio->lru, &s->swap);
-		} else if (verdict) {
+		} else if (verdict && verdict != CDM_VERDICT_SWAP) {
 			list_move_tail(&folio->lru, sorted_to(s, verdict - 1));
 		} else {
 			list_move_tail(&folio->lru, &s->any);
@@ -332,12 +337,16 @@ static bool overrule(struct cdm_node *node, bool idle)
 	return true;
 }
 
-/* No node had room, for the last few times: true if reclaim goes on as ever. */
-static bool give_up(struct cdm_node *node, bool full, bool moved)
+/*
+ * No node had room, for the last few times: true if reclaim goes on as ever. kcdmd can
+ * wait, and must not use up the patience of those who cannot.
+ */
+static bool give_up(struct cdm_node *node, enum cdm_evict_why why, bool full,
+		    bool moved)
 {
 	if (moved)
 		atomic_set(&node->evict_full, 0);
-	else if (full)
+	else if (full && why != CDM_EVICT_BACKGROUND)
 		return atomic_inc_return(&node->evict_full) > CDM_EVICT_FULL_MAX;
 	return false;
 }
@@ -369,10 +378,6 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	sort_batch(b, &s, policy);
 	proposed = evict_proposed(b, node->nid);
 
-	over = overrule(node, s.nr_keep == b->nr_pages && !proposed);
-	if (over)
-		list_splice_tail_init(&s.keep, &s.any);
-
 	for (i = 0; i < CDM_EVICT_TARGETS; i++) {
 		count_isolated(&s.to[i], 1);
 		moved += evict_to(&s.to[i], s.nid[i], &failed);
@@ -381,6 +386,13 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	for (i = 0; i < CDM_EVICT_TARGETS; i++)
 		list_splice_tail(&s.to[i], &s.any);
 	moved += evict_anywhere(&s.any, node->nid, &full);
+	over = overrule(node, s.nr_keep && !moved && !proposed);
+	if (over) {
+		count_isolated(&s.keep, 1);
+		list_splice_tail_init(&full, &s.keep);
+		moved += evict_anywhere(&s.keep, node->nid, &full);
+		list_splice_init(&s.keep, &s.any);
+	}
 	count_isolated(&s.any, -1);
 	count_isolated(&full, -1);
 
@@ -392,8 +404,7 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	trace_cdm_evict(node->nid, b->why, policy, b->nr, b->nr_pages, moved,
 			proposed, over ? 0 : s.nr_keep, over ? s.nr_keep : 0);
 
-	if (give_up(node, !list_empty(&full), moved + proposed) &&
-	    b->why != CDM_EVICT_BACKGROUND)
+	if (give_up(node, b->why, !list_empty(&full), moved + proposed))
 		list_splice_init(&full, &s.swap);
 	cdm_node_count(node, CDM_STAT_EVICT_SWAP, list_pages(&s.swap));
 	cdm_node_count(node, CDM_STAT_EVICT_FULL, list_pages(&full));
@@ -401,7 +412,9 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	list_splice(&s.keep, stay);
 	list_splice(&s.any, stay);
 	list_splice(&full, stay);
-	return moved + proposed;
+	/* Reclaim has not scanned these: it is told of them as of others' pages. */
+	mm_account_reclaimed_pages(proposed);
+	return moved;
 }
 
 /**
@@ -412,7 +425,7 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
  * @nid: the node
  *
  * Context: as is said above.
- * Return: pages that left, the policy's own choice among them.
+ * Return: pages that left of @folios.
  */
 unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay,
 				int nid)
@@ -437,6 +450,7 @@ unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay
 		b.nr_proposed = 0;
 		b.nr_chosen = 0;
 		b.nr_refused = 0;
+		b.steps = 0;
 		b.why = evict_why(node);
 		take_batch(&b, folios);
 		moved += evict_batch(&b, node, &swap, stay);
@@ -495,6 +509,33 @@ static bool node_has_room(int nid, unsigned long nr)
 	return node_free(nid) > high_wmark_pages(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE]) + nr;
 }
 
+/*
+ * A look at all of a large node that finds nothing takes long, and each fault would
+ * take it again. Nor is room made on a node that is about to go.
+ */
+static bool may_make_room(int nid)
+{
+	struct cdm_node *node;
+	unsigned long next;
+
+	guard(rcu)();
+	node = cdm_node_of(nid);
+	if (!node || READ_ONCE(node->state) == CDM_NODE_DRAINING)
+		return false;
+	next = READ_ONCE(node->direct_next);
+	return !next || time_after_eq(jiffies, next);
+}
+
+static void nothing_left(int nid)
+{
+	struct cdm_node *node;
+
+	guard(rcu)();
+	node = cdm_node_of(nid);
+	if (node)
+		WRITE_ONCE(node->direct_next, (jiffies + CDM_EVICT_REST) ?: 1);
+}
+
 /**
  * cdm_evict_alloc() - make room for an allocation that found a managed node full
  * @here: flags of an allocation from that node alone, which does not reclaim
@@ -519,15 +560,23 @@ struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp
 	/* Those of large folios come without, since stock would compact. */
 	if (order)
 		gfp |= __GFP_DIRECT_RECLAIM;
-	if (!gfpflags_allow_blocking(gfp))
+	if (!gfpflags_allow_blocking(gfp) || !may_make_room(nid))
 		return NULL;
+	if (order && node_has_room(nid, goal)) {
+		/* In pieces. */
+		wakeup_kcompactd(NODE_DATA(nid), order, ZONE_MOVABLE);
+		return NULL;
+	}
 	for (tries = 0; tries < CDM_EVICT_TRIES; tries++) {
 		nr = reclaim_node(nid, gfp);
 		folio = __folio_alloc(here, order, nid, NULL);
 		if (folio)
 			return folio;
-		if (!nr && !worth_a_retry(&idle))
+		if (!nr && !worth_a_retry(&idle)) {
+			if (!done)
+				nothing_left(nid);
 			return NULL;
+		}
 		done += nr;
 		if (order ? done >= goal || node_has_room(nid, goal) :
 			    tries == CDM_EVICT_TRIES - 1)
@@ -553,7 +602,7 @@ unsigned long cdm_evict_room(int nid, unsigned long nr)
 	unsigned long done = 0, more;
 	int idle = 0;
 
-	if (!cdm_node_managed(nid))
+	if (!may_make_room(nid))
 		return 0;
 	while (done < nr) {
 		more = reclaim_node(nid, GFP_HIGHUSER_MOVABLE);
@@ -570,7 +619,7 @@ unsigned long cdm_evict_room(int nid, unsigned long nr)
 /**
  * cdm_evict_pages() - the administrator wants room
  * @node: the node
- * @nr: pages
+ * @nr: pages; no more than the node has, so that it ends
  *
  * Context: may sleep; holds no lock that a fault or reclaim may want.
  * Return: pages that left; fewer than @nr if a signal came or nothing more can leave.
@@ -581,6 +630,7 @@ unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
 	int idle = 0;
 
 	WRITE_ONCE(node->evict_admin, current);
+	nr = min(nr, node->nr_pfns);
 	while (done < nr && !signal_pending(current)) {
 		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);
 		done += more;
@@ -605,28 +655,29 @@ unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
  */
 long cdm_evict_background(struct cdm_node *node)
 {
-	unsigned long free = node_free(node->nid);
+	unsigned long free = node_free(node->nid), high = cdm_evict_high(node);
 	int i, idle = 0;
+	long left;
 
 	if (!node_state(node->nid, N_MEMORY) ||
 	    READ_ONCE(node->state) == CDM_NODE_DRAINING ||
-	    free >= READ_ONCE(node->evict_high) ||
-	    (!node->evicting && free >= READ_ONCE(node->evict_low))) {
+	    free >= high || (!node->evicting && free >= cdm_evict_low(node))) {
 		node->evicting = false;
 		node->evict_pause = 0;
 		return MAX_SCHEDULE_TIMEOUT;
 	}
-	if (node->evict_pause && time_before(jiffies, node->evict_next))
-		return node->evict_next - jiffies;
+	left = node->evict_next - jiffies;
+	if (node->evict_pause && left > 0)
+		return left;
 
 	node->evicting = true;
 	for (i = 0; i < CDM_EVICT_TURN; i++) {
-		if (node_free(node->nid) >= READ_ONCE(node->evict_high))
+		if (node_free(node->nid) >= high)
 			return 0;
-		if (!reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE) &&
-		    !worth_a_retry(&idle))
+		if (reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE))
+			node->evict_pause = 0;
+		else if (!worth_a_retry(&idle))
 			break;
-		node->evict_pause = 0;
 		if (kthread_should_stop() || freezing(current))
 			return 0;
 	}
@@ -635,11 +686,4 @@ long cdm_evict_background(struct cdm_node *node)
 	node->evict_pause = clamp(node->evict_pause * 2, HZ / 10, 5L * HZ);
 	node->evict_next = jiffies + node->evict_pause;
 	return node->evict_pause;
-}
-
-/* The node's default watermarks, of @pages. */
-void cdm_evict_init(struct cdm_node *node, unsigned long pages)
-{
-	node->evict_low = pages / 100;
-	node->evict_high = pages / 50;
 }

@@ -16,6 +16,9 @@
 #define CDM_VERDICT_SWAP	(U16_MAX - 1)
 static_assert(CDM_VERDICT_SWAP - 1 > MAX_NUMNODES);
 
+/* Enough for a few walks over a full batch. */
+#define CDM_EVICT_STEPS		(16 * CDM_EVICT_FOLIOS)
+
 /**
  * struct cdm_evict_batch - folios that reclaim has isolated on one node
  * @call: the policy's call about them
@@ -28,6 +31,7 @@ static_assert(CDM_VERDICT_SWAP - 1 > MAX_NUMNODES);
  * @nr_proposed: pages of @proposed
  * @nr_chosen: pages of candidates that the policy proposed
  * @nr_refused: proposals that could not be used
+ * @steps: of walks, of which there may be CDM_EVICT_STEPS: they can be nested
  * @why: enum cdm_evict_why
  * @verdict: of each candidate
  * @candidate: the one that the policy looks at
@@ -42,6 +46,7 @@ struct cdm_evict_batch {
 	unsigned int nr_proposed;
 	unsigned int nr_chosen;
 	unsigned int nr_refused;
+	unsigned int steps;
 	enum cdm_evict_why why;
 	u16 verdict[CDM_EVICT_FOLIOS];
 	struct cdm_candidate candidate;

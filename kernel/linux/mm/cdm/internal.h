@@ -152,7 +152,10 @@ struct cdm_node {
 	struct cdm_departed *departed;	/* [departed_mask + 1], vmalloc */
 	unsigned int departed_mask;
 	struct cdm_limit limit;
-	unsigned long evict_low, evict_high;	/* free pages; kcdmd's watermarks */
+	/* Free pages; kcdmd's watermarks if @evict_set, else see cdm_evict_low(). */
+	unsigned long evict_low, evict_high;
+	bool evict_set;
+	unsigned long direct_next;	/* jiffies, or 0 */
 	struct task_struct *evict_admin;	/* writes to sysfs; a name only */
 	atomic_t evict_idle, evict_full;	/* batches in a row, see evict.c */
 	bool evicting;			/* kcdmd's own, as the next two are */
@@ -267,15 +270,35 @@ struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp
 unsigned long cdm_evict_room(int nid, unsigned long nr);
 unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr);
 long cdm_evict_background(struct cdm_node *node);
-void cdm_evict_init(struct cdm_node *node, unsigned long pages);
+
+/* Of what is online now: blocks come and go. */
+static inline unsigned long cdm_node_managed_pages(const struct cdm_node *node)
+{
+	return zone_managed_pages(&NODE_DATA(node->nid)->node_zones[ZONE_MOVABLE]);
+}
+
+static inline unsigned long cdm_evict_low(const struct cdm_node *node)
+{
+	unsigned long pages = cdm_node_managed_pages(node);
+
+	return READ_ONCE(node->evict_set) ?
+	       min(READ_ONCE(node->evict_low), pages / 2) : pages / 100;
+}
+
+static inline unsigned long cdm_evict_high(const struct cdm_node *node)
+{
+	unsigned long pages = cdm_node_managed_pages(node);
+
+	return READ_ONCE(node->evict_set) ?
+	       min(READ_ONCE(node->evict_high), pages / 2) : pages / 50;
+}
 
 /* A folio came to the node: is there room for more? Under RCU. */
 static inline void cdm_evict_check(struct cdm_node *node)
 {
 	struct zone *zone = &NODE_DATA(node->nid)->node_zones[ZONE_MOVABLE];
 
-	if (unlikely(zone_page_state(zone, NR_FREE_PAGES) <
-		     READ_ONCE(node->evict_low)))
+	if (unlikely(zone_page_state(zone, NR_FREE_PAGES) < cdm_evict_low(node)))
 		cdm_kcdmd_nudge(node);
 }
 

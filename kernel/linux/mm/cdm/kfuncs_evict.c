@@ -10,8 +10,8 @@
  *			cdm_bpf_evict_verdict(&ctx->common, cand->index,
  *					      cdm_deny());
  *
- * The loop ends with the batch, at CDM_EVICT_FOLIOS turns, so it needs no bound
- * of its own. Verdicts are checked as they are given, so that a policy is told
+ * The loop ends with the batch, at CDM_EVICT_FOLIOS turns, and nested ones at
+ * CDM_EVICT_STEPS in all, so it needs no bound of its own. Verdicts are checked as they are given, so that a policy is told
  * what is wrong with one, and proposals are isolated as they are made, so that it
  * can go on to its next choice when one cannot be had.
  *
@@ -134,10 +134,11 @@ __bpf_kfunc int bpf_iter_cdm_candidate_new(struct bpf_iter_cdm_candidate *it,
  * bpf_iter_cdm_candidate_next - the next candidate
  * @it: the walk
  *
- * What was returned before is overwritten.
+ * What was returned before is overwritten. All walks of one call of reclaim() together
+ * have CDM_EVICT_STEPS steps, so that walks within walks end, too.
  *
  * Context: reclaim only.
- * Return: the candidate, NULL after the last.
+ * Return: the candidate, NULL after the last or if there were too many steps.
  */
 __bpf_kfunc struct cdm_candidate *
 bpf_iter_cdm_candidate_next(struct bpf_iter_cdm_candidate *it)
@@ -146,7 +147,7 @@ bpf_iter_cdm_candidate_next(struct bpf_iter_cdm_candidate *it)
 	struct cdm_evict_batch *b = iter->batch;
 	u32 i = iter->index++;
 
-	if (!iter->next)
+	if (!iter->next || b->steps++ >= CDM_EVICT_STEPS)
 		return NULL;
 	b->current_folio = iter->next;
 	candidate_fill(&b->candidate, iter->next, i, b->verdict[i]);

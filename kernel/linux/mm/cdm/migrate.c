@@ -623,36 +623,33 @@ static void run_note_all(struct cdm_run *run)
 	}
 }
 
-/* As migrate_pages(); what is left stays on the list. */
-static int run_migrate(struct cdm_run *run, struct list_head *list,
-		       struct cdm_alloc *to, unsigned int *moved)
-{
-	enum migrate_mode mode = run->mv->flags & CDM_MOVE_ASYNC ?
-				 MIGRATE_ASYNC : MIGRATE_SYNC;
-	unsigned int nr = 0;
-	int ret;
-
-	ret = migrate_pages(list, cdm_alloc_dst, NULL, (unsigned long)to, mode,
-			    MR_CDM, &nr);
-	*moved += nr;
-	return ret;
-}
-
-/*
+/**
+ * cdm_migrate_list() - migrate_pages(), and smaller folios where large ones fail
+ * @list: isolated folios; what could not move stays on it
+ * @to: where to
+ * @mode: as migrate_pages()
+ * @reason: likewise
+ * @moved: the pages that moved are added to it
+ *
  * migrate_pages() gives up when a large folio finds no room and cannot be split.
  * There may be room for smaller ones.
+ *
+ * Context: may sleep, no folio locked.
  */
-static void run_migrate_all(struct cdm_run *run, struct list_head *list,
-			    struct cdm_alloc *to, unsigned int *moved)
+void cdm_migrate_list(struct list_head *list, struct cdm_alloc *to,
+		      enum migrate_mode mode, int reason, unsigned int *moved)
 {
 	struct folio *folio, *next;
 	LIST_HEAD(large);
 
 	while (!list_empty(list)) {
-		unsigned int before = to->failed;
+		unsigned int before = to->failed, nr = 0;
+		int ret;
 
-		if (run_migrate(run, list, to, moved) != -ENOMEM ||
-		    !to->failed || to->failed >= before)
+		ret = migrate_pages(list, cdm_alloc_dst, NULL, (unsigned long)to,
+				    mode, reason, &nr);
+		*moved += nr;
+		if (ret != -ENOMEM || !to->failed || to->failed >= before)
 			break;
 		list_for_each_entry_safe(folio, next, list, lru)
 			if (folio_order(folio) >= to->failed)
@@ -661,22 +658,32 @@ static void run_migrate_all(struct cdm_run *run, struct list_head *list,
 	list_splice_tail(&large, list);
 }
 
+/* What is left stays on the list. */
+static void run_migrate(struct cdm_run *run, struct list_head *list,
+			struct cdm_alloc *to, unsigned int *moved)
+{
+	cdm_migrate_list(list, to, run->mv->flags & CDM_MOVE_ASYNC ?
+				   MIGRATE_ASYNC : MIGRATE_SYNC, MR_CDM, moved);
+}
+
 /* The target was full: what is cold there makes room, as far as it can. */
 static void run_evict(struct cdm_run *run, struct list_head *list,
 		      struct cdm_alloc *to, unsigned int *moved)
 {
+	unsigned int before = *moved + 1;	/* once in any case */
 	struct folio *folio;
 	unsigned long nr;
 
 	while (!list_empty(list) && to->failed != CDM_NO_ORDER &&
-	       !cdm_run_stops()) {
+	       before != *moved && !cdm_run_stops()) {
+		before = *moved;
 		nr = 0;
 		list_for_each_entry(folio, list, lru)
 			nr += folio_nr_pages(folio);
 		if (!cdm_evict_room(to->nid, nr))
 			return;
 		to->failed = CDM_NO_ORDER;
-		run_migrate_all(run, list, to, moved);
+		run_migrate(run, list, to, moved);
 	}
 }
 
@@ -718,7 +725,7 @@ void cdm_run_flush(struct cdm_run *run)
 	run_note_all(run);
 	if (!list_empty(&huge))
 		run_migrate(run, &huge, &huge_to, &moved);
-	run_migrate_all(run, &list, &to, &moved);
+	run_migrate(run, &list, &to, &moved);
 	if (!list_empty(&list) && to.failed == CDM_NO_ORDER &&
 	    run_worth_a_drain(run, &list)) {
 		run_drain(run);

@@ -16,6 +16,7 @@
 
 #include <linux/cdm_move.h>
 #include <linux/list.h>
+#include <linux/migrate_mode.h>
 #include <linux/mm.h>
 
 struct anon_vma;
@@ -117,6 +118,8 @@ bool cdm_run_stops(void);
 enum cdm_move_status cdm_folio_movable(struct folio *folio, int nid);
 struct folio *cdm_alloc_dst(struct folio *src, unsigned long private);
 int cdm_move_check(const struct cdm_move *mv);
+void cdm_migrate_list(struct list_head *list, struct cdm_alloc *to,
+		      enum migrate_mode mode, int reason, unsigned int *moved);
 
 /* migrate_pfn.c */
 void cdm_run_pfn(struct cdm_run *run, unsigned long pfn, unsigned long index);

@@ -158,7 +158,6 @@ static struct cdm_node *node_alloc(int nid, u64 start, u64 size)
 	atomic64_set(&node->seq, 0);
 	spin_lock_init(&node->limit.lock);
 	init_waitqueue_head(&node->kcdmd_wait);
-	cdm_evict_init(node, size >> PAGE_SHIFT);
 	node->stats = alloc_percpu(struct cdm_node_stats);
 	node->queue = cdm_queue_alloc();
 	if (!node->stats || !node->queue || cdm_fstate_alloc(node)) {

@@ -256,8 +256,8 @@ static ssize_t node_watermarks_show(struct kobject *kobj,
 
 	guard(rcu)();
 	node = cdm_kobj_node(kobj);
-	return node ? sysfs_emit(buf, "%lu %lu\n", READ_ONCE(node->evict_low),
-				 READ_ONCE(node->evict_high)) : -ENODEV;
+	return node ? sysfs_emit(buf, "%lu %lu\n", cdm_evict_low(node),
+				 cdm_evict_high(node)) : -ENODEV;
 }
 
 static ssize_t node_watermarks_store(struct kobject *kobj,
@@ -280,11 +280,12 @@ static ssize_t node_watermarks_store(struct kobject *kobj,
 	node = cdm_kobj_node(kobj);
 	if (!node)
 		return -ENODEV;
-	if (high > node->nr_pfns / 2)
+	if (high > cdm_node_managed_pages(node) / 2)
 		return cdm_refuse(-EINVAL, "node %d: watermarks: at most half of its %lu pages can be kept free",
-				  node->nid, node->nr_pfns);
+				  node->nid, cdm_node_managed_pages(node));
 	WRITE_ONCE(node->evict_low, low);
 	WRITE_ONCE(node->evict_high, high);
+	WRITE_ONCE(node->evict_set, true);
 	cdm_kcdmd_wake(node);
 	return count;
 }

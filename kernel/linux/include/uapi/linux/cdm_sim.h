@@ -194,7 +194,7 @@ struct cdm_sim_run {
  * there if that is full, as a device with memory of its own does.
  */
 #define CDM_SIM_RUN_FETCH	0x8
-/* Accesses that hit are reported to the kernel, one by one. */
+/* Accesses that hit are reported to the kernel, one by one. Not with CACHE. */
 #define CDM_SIM_RUN_REPORT	0x10
 /* With CHECK: the cache is never invalidated, to see that the check finds it. */
 #define CDM_SIM_RUN_DEAF	0x4

@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The benchmark evict's share in the guest: measures and prints lines for report.sh.
+#
+#   evict_guest.sh KERNEL ROUNDS
+#
+# KERNEL is its build. Node 1 is kmem's: stock in one half of a round, where node 0
+# is demoted to it, and adopted in the other, where it evicts to node 0.
+
+set -u
+
+repo=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd -P) || exit 1
+cost=$repo/build/selftests/evictcost
+cdm=/sys/kernel/mm/cdm
+cg=/sys/fs/cgroup/evict
+thp=/sys/kernel/mm/transparent_hugepage
+kernel=$1 rounds=$2
+PATH=$repo/build/bin:$PATH
+
+die()
+{
+	echo "evict_guest: $*" >&2
+	exit 1
+}
+
+# measure CONFIG ARGS... - in the cgroup
+measure()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $cg "$cost" "$@" || die "evictcost $*"
+}
+
+# stock METRIC ORDER TEXT - node 0 is demoted to node 1
+stock()
+{
+	echo 1 >/sys/kernel/mm/numa/demotion_enabled
+	measure demotion "$1" 0 64 "$2" $cg/memory.reclaim "$3"
+	echo 0 >/sys/kernel/mm/numa/demotion_enabled
+}
+
+# managed - node 1 is, and only who asks has pages leave it
+managed()
+{
+	echo 1 >$cdm/adopt || die "adopt: $(cat $cdm/last_error)"
+	echo 0 0 >$cdm/nodes/1/watermarks
+}
+
+# evicts CONFIG METRIC ORDER TEXT - node 1 evicts to node 0
+evicts()
+{
+	measure "$1" "$2" 1 64 "$3" $cdm/nodes/1/evict "$4"
+}
+
+for f in "$thp"/hugepages-*kB/enabled; do
+	echo never >"$f"
+done
+echo inherit >"$thp/hugepages-2048kB/enabled"
+echo madvise >$thp/enabled
+echo online_movable >/sys/devices/system/memory/auto_online_blocks
+for m in dax/hmem/dax_hmem dax/kmem; do
+	insmod "$(find "$kernel" -path "*/$m.ko" | head -n 1)" || die "no module $m"
+done
+for ((i = 0; i < 20; i++)); do
+	grep -q 1 /sys/devices/system/node/has_memory && break
+	sleep 1
+done
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir $cg || die "mkdir $cg"
+
+for ((i = 0; i <= rounds; i++)); do
+	# The first round is thrown away: what is allocated once is in it.
+	exec 3>&1
+	[ $i -gt 0 ] || exec 3>/dev/null
+	for order in 0 9; do
+		metric=per_page_$((order ? 2 : 4))$([ $order = 9 ] && echo m || echo k)
+		stock $metric $order 48M >&3
+		managed
+		evicts none $metric $order 48M >&3
+		for p in lru fifo sieve; do
+			set=(--set nid=1)
+			[ $p != lru ] || set=(--set to=0)
+			cdmctl policy load "$repo/build/bpf/evict_$p.bpf.o" --pin e "${set[@]}" \
+				>/dev/null || die "evict_$p"
+			evicts evict_$p $metric $order 48M >&3
+			cdmctl policy unload e >/dev/null || die "unload"
+		done
+		echo 1 >$cdm/release || die "release"
+	done
+	exec 3>&-
+done
