@@ -282,3 +282,29 @@ test_evict_bind_oom()
 		cat >"$TMP/run" || fail "evictable: $(cat "$TMP/run")"
 	check_ge "$(touched 0)" $((KB / 4 * 45 / 100)) "pages evicted to node 0"
 }
+
+# timeout: 300
+# No other node has room: to swap; without swap the task that is too large is killed
+test_evict_host_full()
+{
+	local before kills
+
+	# Huge pages that nobody uses take what node 0 has, but for some room to work.
+	echo 3 >/proc/sys/vm/drop_caches
+	echo $((($(node_stat 0 MemFree) / 1024 - 192) / 2)) >"$NODE/node0/$HUGE/nr_hugepages"
+	mkswap /dev/vdb >/dev/null || fail "mkswap"
+	swapon /dev/vdb || fail "swapon"
+	before=$(vmstat pswpout) kills=$(vmstat oom_kill)
+	squeeze 250 -- -m nohuge
+	check_ge $(($(vmstat pswpout) - before)) 16384 "pages swapped out"
+	check_eq "$(vmstat oom_kill)" "$kills" "OOM kills with swap"
+	check_ge "$(stat_of 2 evict_full)" 1 "pages that stayed for want of room"
+	note "full $(stat_of 2 evict_full), left to swap $(stat_of 2 evict_swap)"
+	swapoff /dev/vdb || fail "swapoff"
+
+	STATUS=0
+	"$PROGS/attach" -s place_nid=2 "$EVICT" -- "${IN_GROUP[@]}" "$PROGS/hold" anon \
+		$((KB / 1024 + 400)) >/dev/null 2>&1 || STATUS=$?
+	check_eq $STATUS 137 "the task that is too large"
+	check_eq $(($(vmstat oom_kill) - kills)) 1 "OOM kills without swap"
+}

@@ -46,6 +46,7 @@ evict_teardown()
 	lru classic
 	echo 60 >/proc/sys/vm/swappiness
 	swapoff -a
+	echo 0 >"$NODE/node0/$HUGE/nr_hugepages"
 	echo "$MARKS" >"$CDM/nodes/2/watermarks"
 	at_baseline
 }

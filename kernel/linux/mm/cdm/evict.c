@@ -404,7 +404,9 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	trace_cdm_evict(node->nid, b->why, policy, b->nr, b->nr_pages, moved,
 			proposed, over ? 0 : s.nr_keep, over ? s.nr_keep : 0);
 
-	if (give_up(node, b->why, !list_empty(&full), moved + proposed))
+	/* A page that finds room now and then does not make it a node with room. */
+	if (give_up(node, b->why, !list_empty(&full),
+		    2 * (moved + proposed) >= b->nr_pages))
 		list_splice_init(&full, &s.swap);
 	cdm_node_count(node, CDM_STAT_EVICT_SWAP, list_pages(&s.swap));
 	cdm_node_count(node, CDM_STAT_EVICT_FULL, list_pages(&full));
