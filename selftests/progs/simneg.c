@@ -118,8 +118,29 @@ static void sizes(void)
 	check("run-unmapped", CDM_SIM_IOC_RUN, (void *)PAGE, EFAULT);
 }
 
+/* A trace: one access that is right, and one that is not. */
+static void replay(void)
+{
+	static struct cdm_sim_op good, wrong_op = { .op = 2 };
+	static struct cdm_sim_op wrong_page = { .page = SIZE / PAGE };
+
+#define REPLAY(q, ops) (q).run.pattern = CDM_SIM_REPLAY; (q).run.write_pct = 0; \
+	(q).run.trace = (uintptr_t)(ops); (q).run.trace_len = sizeof(*(ops))
+	CHECK_RUN("replay", 0, REPLAY(q, &good));
+	CHECK_RUN("replay-nothing", EINVAL, REPLAY(q, &good); q.run.trace_len = 0);
+	CHECK_RUN("replay-part", EINVAL, REPLAY(q, &good); q.run.trace_len = 15);
+	CHECK_RUN("replay-long", EINVAL, REPLAY(q, &good); q.run.trace_len = 1ULL << 29);
+	CHECK_RUN("replay-unmapped", EFAULT, REPLAY(q, &good); q.run.trace = PAGE);
+	CHECK_RUN("replay-op", EINVAL, REPLAY(q, &wrong_op));
+	CHECK_RUN("replay-page", EINVAL, REPLAY(q, &wrong_page));
+	CHECK_RUN("replay-stride", EINVAL, REPLAY(q, &good); q.run.stride = 4096);
+	CHECK_RUN("report-cache", EINVAL,
+		  q.run.flags = CDM_SIM_RUN_CACHE | CDM_SIM_RUN_REPORT);
+}
+
 static void fields(void)
 {
+	replay();
 	CHECK_RUN("flags", EINVAL, q.run.flags = 1U << 31);
 	CHECK_RUN("cache", 0, q.run.flags = CDM_SIM_RUN_CACHE);
 	CHECK_RUN("check-without-cache", EINVAL, q.run.flags = CDM_SIM_RUN_CHECK);
@@ -128,7 +149,7 @@ static void fields(void)
 	CHECK_RUN("reserved", EINVAL, q.run.reserved[3] = 1ULL << 63);
 	CHECK_RUN("trace", EINVAL, q.run.trace = (uintptr_t)mem);
 	CHECK_RUN("counters", EINVAL, q.run.counter_threshold = 256);
-	CHECK_RUN("pattern-reserved", EOPNOTSUPP, q.run.pattern = CDM_SIM_REPLAY);
+	CHECK_RUN("pattern-reserved", EOPNOTSUPP, q.run.pattern = CDM_SIM_CHASE);
 	CHECK_RUN("pattern-unknown", EINVAL, q.run.pattern = 99);
 	CHECK_RUN("accesses-0", EINVAL, q.run.accesses = 0);
 	CHECK_RUN("accesses-many", EINVAL, q.run.accesses = (1ULL << 40) + 1);
