@@ -11,9 +11,10 @@
  *					      cdm_deny());
  *
  * The loop ends with the batch, at CDM_EVICT_FOLIOS turns, and nested ones at
- * CDM_EVICT_STEPS in all, so it needs no bound of its own. Verdicts are checked as they are given, so that a policy is told
- * what is wrong with one, and proposals are isolated as they are made, so that it
- * can go on to its next choice when one cannot be had.
+ * CDM_EVICT_STEPS in all, so it needs no bound of its own. Verdicts are checked as
+ * they are given, so that a policy is told what is wrong with one, and proposals are
+ * isolated as they are made, so that it can go on to its next choice when one cannot
+ * be had.
  *
  * Context of all of this: within reclaim(), under RCU; nothing sleeps.
  */
