@@ -266,6 +266,17 @@ static int node_write(const char *file, int nid, const char *doing)
 	return err;
 }
 
+static int node_check_managed(int nid)
+{
+	int err = node_check_device(nid);
+
+	if (err || node_kind(nid) == NODE_MANAGED)
+		return err;
+	err_set(-ENOENT, "node %d is not managed", nid);
+	err_hint("load its driver, or 'cdmctl node adopt %d'", nid);
+	return -ENOENT;
+}
+
 static int node_adopt(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -352,14 +363,9 @@ static int node_mode(int argc, char **argv)
 	if (err)
 		return err == CMD_DONE ? 0 : err;
 	err = kernel_check();
-	err = err ?: node_check_device(a.nid);
+	err = err ?: node_check_managed(a.nid);
 	if (err)
 		return err;
-	if (node_kind(a.nid) != NODE_MANAGED) {
-		err_set(-ENOENT, "node %d is not managed", a.nid);
-		err_hint("load its driver, or 'cdmctl node adopt %d'", a.nid);
-		return -ENOENT;
-	}
 	snprintf(path, sizeof(path), "%s/nodes/%d/mode", CDM_SYSFS, a.nid);
 	err = write_text(path, a.mode);
 	if (err == -EACCES || err == -EPERM) {
@@ -439,14 +445,9 @@ static int node_evict(int argc, char **argv)
 	if (err)
 		return err == CMD_DONE ? 0 : err;
 	err = kernel_check();
-	err = err ?: node_check_device(a.nid);
+	err = err ?: node_check_managed(a.nid);
 	if (err)
 		return err;
-	if (node_kind(a.nid) != NODE_MANAGED) {
-		err_set(-ENOENT, "node %d is not managed", a.nid);
-		err_hint("load its driver, or 'cdmctl node adopt %d'", a.nid);
-		return -ENOENT;
-	}
 	before = evicted_admin(a.nid);
 	snprintf(path, sizeof(path), "%s/nodes/%d/evict", CDM_SYSFS, a.nid);
 	snprintf(text, sizeof(text), "%llu", a.bytes);

@@ -167,15 +167,21 @@ test_evict_propose_garbage()
 # Two full nodes whose policy sends each one's pages to the other: both stay in use
 test_evict_two_full()
 {
-	local before1 before2
+	local in1 in2 back
 
-	"$PROGS/attach" -s verdict=2 -s give=1 -d n_verdict "$EVICT" -- \
+	in1=$(stat_of 1 moved_in) in2=$(stat_of 2 moved_in) back=$(stat_of 2 returned)
+	"$PROGS/attach" -o node=1 -s nid=1 -s verdict=3 -s give=1 -d n_shown "$EVICT" -- \
+		"$PROGS/attach" -o node=2 -s nid=2 -s verdict=2 -s give=1 -d n_shown "$EVICT" -- \
 		bash -c "numactl --membind=1 '$PROGS/touch' -c -s 600000 -m nohuge &
 			numactl --membind=2 '$PROGS/touch' -c -s 400000 -m nohuge &
 			wait -n && wait -n" >"$TMP/run" 2>&1 || fail "$(cat "$TMP/run")"
-	before1=$(stat_of 1 moved_in) before2=$(stat_of 2 returned)
-	note "node 1: moved in $before1, node 2: returned $before2"
-	check_le "$before2" 512 "pages that came back to node 2"
+	in1=$(($(stat_of 1 moved_in) - in1)) in2=$(($(stat_of 2 moved_in) - in2))
+	back=$(($(stat_of 2 returned) - back))
+	note "moved to node 1: $in1, to node 2: $in2, of them back to node 2: $back"
+	check_ge "$in1" 1000 "pages that node 1 took from node 2"
+	check_ge "$(awk '$1 == "n_shown" && $2 > 0 { n++ } END { print n + 0 }' "$TMP/run")" 2 \
+		"policies that were asked"
+	check_le "$back" 512 "pages that came back to node 2"
 }
 
 # timeout: 300

@@ -258,16 +258,17 @@ static struct list_head *sorted_to(struct sorted *s, int nid)
 /* Under keep and nobody to say otherwise: then it goes last. */
 static bool kept(struct folio *folio)
 {
-	struct cdm_folio_state st;
+	struct cdm_folio_state *st;
 
-	return cdm_fstate_get(folio_pfn(folio), folio_nid(folio), &st) &&
-	       cdm_fstate_kept(&st);
+	guard(rcu)();
+	st = cdm_fstate_of(folio);
+	return st && cdm_fstate_kept(st);
 }
 
 static void sort_batch(struct cdm_evict_batch *b, struct sorted *s, bool asked)
 {
 	struct folio *folio, *next;
-	unsigned int i = 0;
+	unsigned int i;
 
 	for (i = 0; i < CDM_EVICT_TARGETS; i++) {
 		INIT_LIST_HEAD(&s->to[i]);
@@ -368,11 +369,10 @@ static unsigned int evict_proposed(struct cdm_evict_batch *b, int from)
 static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node,
 				struct list_head *folios, struct list_head *stay)
 {
-	unsigned int moved = 0, proposed, failed, i;
+	unsigned int moved = 0, proposed, failed, over = 0, i;
 	struct sorted s;
 	LIST_HEAD(full);
 	u64 policy;
-	bool over;
 
 	policy = ask(b, node);
 	sort_batch(b, &s, policy);
@@ -386,11 +386,14 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	for (i = 0; i < CDM_EVICT_TARGETS; i++)
 		list_splice_tail(&s.to[i], &s.any);
 	moved += evict_anywhere(&s.any, node->nid, &full);
-	over = overrule(node, s.nr_keep && !moved && !proposed);
-	if (over) {
+	if (overrule(node, s.nr_keep && !moved && !proposed)) {
+		/* What no node had room for has just been tried. */
+		LIST_HEAD(keep_full);
+
 		count_isolated(&s.keep, 1);
-		list_splice_tail_init(&full, &s.keep);
-		moved += evict_anywhere(&s.keep, node->nid, &full);
+		over = evict_anywhere(&s.keep, node->nid, &keep_full);
+		moved = over;
+		list_splice(&keep_full, &full);
 		list_splice_init(&s.keep, &s.any);
 	}
 	count_isolated(&s.any, -1);
@@ -399,10 +402,10 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	cdm_node_count(node, CDM_STAT_EVICTED + b->why, moved + proposed);
 	cdm_node_count(node, CDM_STAT_EVICT_PROPOSED, proposed + b->nr_chosen);
 	cdm_node_count(node, CDM_STAT_EVICT_REFUSED, b->nr_refused);
-	cdm_node_count(node, over ? CDM_STAT_EVICT_OVERRIDDEN :
-				    CDM_STAT_EVICT_KEPT, s.nr_keep);
+	cdm_node_count(node, CDM_STAT_EVICT_OVERRIDDEN, over);
+	cdm_node_count(node, CDM_STAT_EVICT_KEPT, s.nr_keep - over);
 	trace_cdm_evict(node->nid, b->why, policy, b->nr, b->nr_pages, moved,
-			proposed, over ? 0 : s.nr_keep, over ? s.nr_keep : 0);
+			proposed, s.nr_keep - over, over);
 
 	/* A page that finds room now and then does not make it a node with room. */
 	if (give_up(node, b->why, !list_empty(&full),
@@ -492,14 +495,18 @@ static unsigned long node_free(int nid)
 }
 
 /*
- * Nothing left. Classic LRU goes by counts of the lists' lengths that may be seconds
- * old, and while they say that the inactive list is long it does not touch the
- * active one: with exact counts another try is worth its while, a few times, since
- * what was referenced is passed over at first.
+ * After a call of reclaim: is another worth its while? If nothing left, classic LRU may
+ * have gone by counts of the lists' lengths that are seconds old, and does not touch the
+ * active one while they say that the inactive one is long: then it is, with exact
+ * counts, a few times in a row, since what was referenced is passed over at first.
  */
-static bool worth_a_retry(int *tries)
+static bool goes_on(unsigned long freed, int *idle)
 {
-	if (++*tries > CDM_EVICT_IDLE_TRIES || fatal_signal_pending(current))
+	if (freed) {
+		*idle = 0;
+		return true;
+	}
+	if (++*idle > CDM_EVICT_IDLE_TRIES || fatal_signal_pending(current))
 		return false;
 	mem_cgroup_flush_stats(NULL);
 	return true;
@@ -574,14 +581,13 @@ struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp
 		folio = __folio_alloc(here, order, nid, NULL);
 		if (folio)
 			return folio;
-		if (!nr && !worth_a_retry(&idle)) {
+		if (!goes_on(nr, &idle)) {
 			if (!done)
 				nothing_left(nid);
 			return NULL;
 		}
 		done += nr;
-		if (order ? done >= goal || node_has_room(nid, goal) :
-			    tries == CDM_EVICT_TRIES - 1)
+		if (order && (done >= goal || node_has_room(nid, goal)))
 			break;
 		drain_all_pages(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE]);
 		folio = __folio_alloc(here, order, nid, NULL);
@@ -609,7 +615,7 @@ unsigned long cdm_evict_room(int nid, unsigned long nr)
 	while (done < nr) {
 		more = reclaim_node(nid, GFP_HIGHUSER_MOVABLE);
 		done += more;
-		if (!more && !worth_a_retry(&idle))
+		if (!goes_on(more, &idle))
 			break;
 	}
 	/* What left may be on the list of a CPU, where an allocation does not look. */
@@ -636,9 +642,7 @@ unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
 	while (done < nr && !signal_pending(current)) {
 		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);
 		done += more;
-		if (more)
-			idle = 0;
-		else if (!worth_a_retry(&idle))
+		if (!goes_on(more, &idle))
 			break;
 	}
 	WRITE_ONCE(node->evict_admin, NULL);
@@ -658,6 +662,7 @@ unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
 long cdm_evict_background(struct cdm_node *node)
 {
 	unsigned long free = node_free(node->nid), high = cdm_evict_high(node);
+	unsigned long more;
 	int i, idle = 0;
 	long left;
 
@@ -676,9 +681,10 @@ long cdm_evict_background(struct cdm_node *node)
 	for (i = 0; i < CDM_EVICT_TURN; i++) {
 		if (node_free(node->nid) >= high)
 			return 0;
-		if (reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE))
+		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);
+		if (more)
 			node->evict_pause = 0;
-		else if (!worth_a_retry(&idle))
+		if (!goes_on(more, &idle))
 			break;
 		if (kthread_should_stop() || freezing(current))
 			return 0;

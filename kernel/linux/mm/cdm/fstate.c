@@ -225,11 +225,9 @@ u64 cdm_fstate_arrive(struct cdm_node *node, struct folio *folio)
  */
 bool cdm_fstate_came_by_move(struct folio *folio)
 {
-	struct cdm_node *node = cdm_node_of(folio_nid(folio));
-	struct cdm_folio_state *st;
+	struct cdm_folio_state *st = cdm_fstate_of(folio);
 	u16 from;
 
-	st = node ? cdm_fstate_at(node, folio_pfn(folio)) : NULL;
 	if (!st)
 		return false;
 	from = READ_ONCE(st->from_nid);
@@ -245,13 +243,10 @@ bool cdm_fstate_came_by_move(struct folio *folio)
  */
 void __cdm_folio_putback(struct folio *folio)
 {
-	struct cdm_folio_state *st = NULL;
-	struct cdm_node *node;
+	struct cdm_folio_state *st;
 
 	rcu_read_lock();
-	node = cdm_node_of(folio_nid(folio));
-	if (node)
-		st = cdm_fstate_at(node, folio_pfn(folio));
+	st = cdm_fstate_of(folio);
 	if (st)
 		WRITE_ONCE(st->from_nid,
 			   READ_ONCE(st->from_nid) | CDM_FSTATE_CAME_BY_MOVE);
@@ -362,11 +357,9 @@ void cdm_fstate_move(struct cdm_node *from, struct cdm_node *to,
  */
 void cdm_fstate_keep(struct folio *folio, unsigned int ms)
 {
-	struct cdm_node *node = cdm_node_of(folio_nid(folio));
-	struct cdm_folio_state *st;
+	struct cdm_folio_state *st = cdm_fstate_of(folio);
 	u32 until;
 
-	st = node ? cdm_fstate_at(node, folio_pfn(folio)) : NULL;
 	if (!st)
 		return;
 	/* Not shorter than asked, and not 0, which says "never". */
@@ -396,13 +389,10 @@ bool cdm_fstate_kept(const struct cdm_folio_state *st)
  */
 void cdm_folio_accessed(struct folio *folio, unsigned int count)
 {
-	struct cdm_folio_state *st = NULL;
-	struct cdm_node *node;
+	struct cdm_folio_state *st;
 
 	rcu_read_lock();
-	node = cdm_node_of(folio_nid(folio));
-	if (node)
-		st = cdm_fstate_at(node, folio_pfn(folio));
+	st = cdm_fstate_of(folio);
 	if (st)
 		WRITE_ONCE(st->access, min_t(u64, U16_MAX,
 					     (u64)READ_ONCE(st->access) + count));

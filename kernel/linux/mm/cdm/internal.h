@@ -197,6 +197,14 @@ static inline struct cdm_folio_state *cdm_fstate_at(struct cdm_node *node,
 	return array && i < node->nr_pfns ? &array[i] : NULL;
 }
 
+/* What is remembered of a folio; NULL if its node is not managed. Under RCU. */
+static inline struct cdm_folio_state *cdm_fstate_of(struct folio *folio)
+{
+	struct cdm_node *node = cdm_node_of(folio_nid(folio));
+
+	return node ? cdm_fstate_at(node, folio_pfn(folio)) : NULL;
+}
+
 u64 cdm_node_stat(struct cdm_node *node, enum cdm_node_stat stat);
 
 /* CDM_FOLIO_* of a folio; nothing is locked. */

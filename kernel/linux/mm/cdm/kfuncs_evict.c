@@ -76,10 +76,8 @@ static u64 verdict_answer(u16 verdict)
 
 static void candidate_state(struct cdm_candidate *cand, struct folio *folio)
 {
-	struct cdm_node *node = cdm_node_of(folio_nid(folio));
-	struct cdm_folio_state *st;
+	struct cdm_folio_state *st = cdm_fstate_of(folio);
 
-	st = node ? cdm_fstate_at(node, folio_pfn(folio)) : NULL;
 	if (!st)
 		return;
 	cand->seq = READ_ONCE(st->seq);
@@ -257,12 +255,11 @@ static int choose(struct cdm_evict_batch *b, struct folio *folio)
 static int propose(struct cdm_evict_batch *b, struct folio *folio,
 		   struct page *page, u32 seq)
 {
-	struct cdm_node *node = cdm_node_of(b->call.nid);
 	struct cdm_folio_state *st;
 
 	if (page_folio(page) != folio || folio_nid(folio) != b->call.nid)
 		return -ESTALE;
-	st = node ? cdm_fstate_at(node, folio_pfn(folio)) : NULL;
+	st = cdm_fstate_of(folio);
 	if (!st || READ_ONCE(st->seq) != seq)
 		return -ESTALE;
 	if (b->nr_proposed + b->nr_chosen &&
