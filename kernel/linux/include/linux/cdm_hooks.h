@@ -249,6 +249,17 @@ static inline void cdm_collapsed_list(struct folio *new, struct list_head *old)
 unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay,
 				int nid);
 
+unsigned long __cdm_reclaim_goal(const struct zonelist *zonelist, unsigned long pages);
+
+/* Pages that one call of direct reclaim shall free; @pages by default. */
+static inline unsigned long cdm_reclaim_goal(const struct zonelist *zonelist,
+					     unsigned long pages)
+{
+	if (static_branch_unlikely(&cdm_nodes_key))
+		return __cdm_reclaim_goal(zonelist, pages);
+	return pages;
+}
+
 /*
  * Does reclaim of the node evict? Not because of a memcg's limit: what moves is still
  * charged.
@@ -384,6 +395,12 @@ static inline void cdm_collapsed_ptes(struct folio *new, pte_t *pte)
 
 static inline void cdm_collapsed_list(struct folio *new, struct list_head *old)
 {
+}
+
+static inline unsigned long cdm_reclaim_goal(const struct zonelist *zonelist,
+					     unsigned long pages)
+{
+	return pages;
 }
 
 static inline bool cdm_evicts(int nid, bool memcg_limit)

@@ -65,7 +65,7 @@
 #include "migrate.h"
 
 #define CDM_EVICT_FULL_MAX	8
-#define CDM_EVICT_IDLE_MAX	4
+#define CDM_EVICT_IDLE_MAX	8
 #define CDM_EVICT_RETURN_MS	10000
 
 /* Nodes that the verdicts on one batch may name; the kernel chooses for others. */
@@ -80,8 +80,11 @@
 /* After a look at all of a node in vain, allocations do not look for so long. */
 #define CDM_EVICT_REST		(HZ / 10)
 
-/* kcdmd: calls of reclaim in one turn, of 32 pages or more each. */
+/* kcdmd: calls of reclaim in one turn. */
 #define CDM_EVICT_TURN		16
+
+/* Pages in one call of reclaim where nobody waits for the first of them. */
+#define CDM_EVICT_GOAL		512UL
 
 /* ---- where to --------------------------------------------------------------- */
 
@@ -467,6 +470,42 @@ unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay
 
 /* ---- who makes room ---------------------------------------------------------- */
 
+static unsigned long node_free(int nid)
+{
+	return zone_page_state(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE],
+			       NR_FREE_PAGES);
+}
+
+/**
+ * __cdm_reclaim_goal() - how much one call of direct reclaim shall free
+ * @zonelist: where
+ * @pages: what it is by default
+ *
+ * A call has its price, whatever it frees: it asks each memcg and each shrinker. An
+ * allocation wants a page and goes on. kcdmd and the administrator want many.
+ *
+ * Context: as direct reclaim.
+ * Return: pages.
+ */
+unsigned long __cdm_reclaim_goal(const struct zonelist *zonelist, unsigned long pages)
+{
+	const struct zone *zone = zonelist->_zonerefs[0].zone;
+	unsigned long high, free;
+	struct cdm_node *node;
+
+	guard(rcu)();
+	node = zone ? cdm_node_of(zone_to_nid(zone)) : NULL;
+	if (!node)
+		return pages;
+	if (current == READ_ONCE(node->evict_admin))
+		return clamp(node->evict_admin_left, pages, CDM_EVICT_GOAL);
+	if (current != READ_ONCE(node->kcdmd))
+		return pages;
+	high = cdm_evict_high(node);
+	free = node_free(node->nid);
+	return free < high ? clamp(high - free, pages, CDM_EVICT_GOAL) : pages;
+}
+
 /*
  * Stock reclaim of one node, 32 pages or more. A cpuset of current that leaves
  * the node out makes it do nothing.
@@ -486,12 +525,6 @@ static unsigned long reclaim_node(int nid, gfp_t gfp)
 	psi_memstall_leave(&psi);
 	cond_resched();
 	return nr;
-}
-
-static unsigned long node_free(int nid)
-{
-	return zone_page_state(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE],
-			       NR_FREE_PAGES);
 }
 
 /*
@@ -624,6 +657,22 @@ unsigned long cdm_evict_room(int nid, unsigned long nr)
 	return done;
 }
 
+/*
+ * MGLRU goes by the memory.low and memory.min that kswapd worked out when it last ran
+ * for the node, and ahead of kcdmd it does not run.
+ */
+static void refresh_protection(void)
+{
+	struct mem_cgroup *memcg;
+
+	if (!lru_gen_enabled())
+		return;
+	memcg = mem_cgroup_iter(NULL, NULL, NULL);
+	do {
+		mem_cgroup_calculate_protection(NULL, memcg);
+	} while ((memcg = mem_cgroup_iter(NULL, memcg, NULL)));
+}
+
 /**
  * cdm_evict_pages() - the administrator wants room
  * @node: the node
@@ -638,8 +687,10 @@ unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
 	int idle = 0;
 
 	WRITE_ONCE(node->evict_admin, current);
+	refresh_protection();
 	nr = min(nr, node->nr_pfns);
 	while (done < nr && !signal_pending(current)) {
+		node->evict_admin_left = nr - done;
 		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);
 		done += more;
 		if (!goes_on(more, &idle))
@@ -678,6 +729,7 @@ long cdm_evict_background(struct cdm_node *node)
 		return left;
 
 	node->evicting = true;
+	refresh_protection();
 	for (i = 0; i < CDM_EVICT_TURN; i++) {
 		if (node_free(node->nid) >= high)
 			return 0;

@@ -157,6 +157,7 @@ struct cdm_node {
 	bool evict_set;
 	unsigned long direct_next;	/* jiffies, or 0 */
 	struct task_struct *evict_admin;	/* writes to sysfs; a name only */
+	unsigned long evict_admin_left;		/* pages that it still wants */
 	atomic_t evict_idle, evict_full;	/* batches in a row, see evict.c */
 	bool evicting;			/* kcdmd's own, as the next two are */
 	unsigned long evict_next;	/* jiffies */
