@@ -11,10 +11,9 @@
  *
  * When it suits: skewed accesses with scans mixed in, for which it was made.
  *
- * Where it fails: as evict_sieve, it takes access counts that a device reports. What
- * left is remembered by the frame that it went to; if it is moved there, it is
- * forgotten. A cycle of reuse longer than the small queue is not seen before the second
- * time around. Memory: see queues.bpf.h, 32 MiB, and about 20 MiB for what left.
+ * Where it fails: as evict_sieve, it takes access counts that a device reports. A
+ * cycle of reuse longer than the small queue is not seen before the second time around.
+ * Memory: see queues.bpf.h, 32 MiB, and about 20 MiB for what left.
  */
 #include <cdm/queues.bpf.h>
 
@@ -30,16 +29,14 @@ const volatile __u32 small_percent = 10;
 /* Accesses in the small queue that make a folio go on. Range 1..3. */
 const volatile __u32 promote_at = 2;
 
-/* Folios looked at in one call, at most. */
-#define LOOK	512
 #define FREQ_MAX 3
 
 enum { SMALL, MAIN };
 
 /*
- * Folios of the small queue that left, by the frame that they went to: a queue in the
- * order in which they did, with holes for those that came back, and where in it each
- * frame is. As many are remembered as the main queue is to have.
+ * Folios of the small queue that left, by page_id: a queue in the order in which they
+ * did, with holes for those that came back, and where in it each one is. As many are
+ * remembered as the main queue is to have.
  */
 #define GHOSTS	(1U << 18)
 
@@ -57,31 +54,31 @@ __s64 ghosts_live;
 __u64 n_named, n_promoted, n_again, n_ghost_hits, n_stale, n_short;
 
 /* True if it was remembered. */
-static __always_inline bool forget(__u64 pfn)
+static __always_inline bool forget(__u64 id)
 {
-	__u64 *nr = bpf_map_lookup_elem(&ghosts, &pfn), i;
+	__u64 *nr = bpf_map_lookup_elem(&ghosts, &id), i;
 
 	if (!nr)
 		return false;
 	i = *nr & (GHOSTS - 1);
-	if (bpf_map_delete_elem(&ghosts, &pfn))
+	if (bpf_map_delete_elem(&ghosts, &id))
 		return false;
 	ghost_queue[i] = 0;
 	__sync_fetch_and_sub(&ghosts_live, 1);
 	return true;
 }
 
-static __always_inline void remember(__u64 pfn)
+static __always_inline void remember(__u64 id)
 {
 	__u64 all = cdm_queue_len(SMALL) + cdm_queue_len(MAIN), nr, old;
 	__s64 limit = all * (100 - small_percent) / 100;
 	int i;
 
-	forget(pfn);
+	forget(id);
 	nr = __sync_fetch_and_add(&ghost_tail, 1);
-	if (bpf_map_update_elem(&ghosts, &pfn, &nr, BPF_ANY))
+	if (bpf_map_update_elem(&ghosts, &id, &nr, BPF_ANY))
 		return;
-	ghost_queue[nr & (GHOSTS - 1)] = pfn;
+	ghost_queue[nr & (GHOSTS - 1)] = id;
 	__sync_fetch_and_add(&ghosts_live, 1);
 	/* One is to go for each that comes; the holes before it go as well. */
 	for (i = 0; i < 8; i++) {
@@ -95,13 +92,13 @@ static __always_inline void remember(__u64 pfn)
 	}
 }
 
-static __always_inline void arrive(const struct cdm_common *c, __u64 pfn, __u64 from)
+static __always_inline void arrive(const struct cdm_common *c, __u64 pfn, __u64 id)
 {
 	__u32 i = cdm_place_enter(c, nid, pfn);
 
 	if (i == CDM_NOWHERE)
 		return;
-	if (from && forget(from)) {
+	if (id && forget(id)) {
 		__sync_fetch_and_add(&n_ghost_hits, 1);
 		cdm_queue_push(MAIN, i);
 	} else {
@@ -123,7 +120,7 @@ void CDM_CALLBACK(migrated, s3_migrated, const struct cdm_migrated_ctx *c)
 	if (c->src_nid == c->dst_nid)
 		return;
 	if (!c->status && c->dst_nid == nid)
-		arrive(&c->common, c->new_pfn, c->old_pfn);
+		arrive(&c->common, c->new_pfn, c->page_id);
 	if (c->src_nid != nid)
 		return;
 	i = cdm_place_of(c->old_pfn);
@@ -137,8 +134,8 @@ void CDM_CALLBACK(migrated, s3_migrated, const struct cdm_migrated_ctx *c)
 		me->mark = 0;
 		return;
 	}
-	if (me->mark == SMALL + 1)
-		remember(c->new_pfn);
+	if (me->mark == SMALL + 1 && c->page_id)
+		remember(c->page_id);
 	me->mark = 0;
 	cdm_queue_remove(i);
 }
@@ -157,13 +154,14 @@ void CDM_CALLBACK(reclaim, s3_reclaim, const struct cdm_reclaim_ctx *c)
 	__u64 named = n_named;
 	struct cdm_place *me;
 	__u32 at, queue;
-	int i, err;
 	__s32 used;
+	__u32 *step;
+	int err;
 
 	if (c->nid != nid)
 		return;
 	cdm_say_of_all(c, cdm_deny());
-	for (i = 0; i < LOOK; i++) {
+	bpf_for_each(cdm_step, step, &c->common) {
 		at = next_place(&queue);
 		if (at == CDM_NOWHERE)
 			break;

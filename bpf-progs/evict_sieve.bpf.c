@@ -79,14 +79,15 @@ void CDM_CALLBACK(reclaim, sieve_reclaim, const struct cdm_reclaim_ctx *c)
 {
 	__u64 named = n_named;
 	struct cdm_place *me;
-	int i, err;
 	__s32 used;
+	__u32 *step;
+	int err;
 	__u32 at;
 
 	if (c->nid != nid)
 		return;
 	cdm_say_of_all(c, cdm_deny());
-	for (i = 0; i < LOOK; i++) {
+	bpf_for_each(cdm_step, step, &c->common) {
 		at = hand;
 		if (at == CDM_NOWHERE || !cdm_place_at(at)->queue)
 			at = cdm_queue_tail(0);

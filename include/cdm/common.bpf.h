@@ -229,6 +229,20 @@ extern struct cdm_candidate *
 bpf_iter_cdm_candidate_next(struct bpf_iter_cdm_candidate *it) __ksym;
 extern void
 bpf_iter_cdm_candidate_destroy(struct bpf_iter_cdm_candidate *it) __ksym;
+/*
+ * A loop over what the policy itself knows: it ends when this call of reclaim has used up
+ * its steps, 4096 with those of walks over the candidates.
+ *
+ *	__u32 *step;
+ *
+ *	bpf_for_each(cdm_step, step, &c->common)
+ *		if (!look_at_the_next(c))
+ *			break;
+ */
+extern int bpf_iter_cdm_step_new(struct bpf_iter_cdm_step *it,
+				 const struct cdm_common *c) __ksym;
+extern __u32 *bpf_iter_cdm_step_next(struct bpf_iter_cdm_step *it) __ksym;
+extern void bpf_iter_cdm_step_destroy(struct bpf_iter_cdm_step *it) __ksym;
 extern int cdm_bpf_evict_verdict(const struct cdm_common *c, __u32 index,
 				 __u64 answer) __ksym;
 extern int cdm_bpf_evict_propose(const struct cdm_common *c, __u64 pfn,

@@ -184,7 +184,7 @@ test_trust_matrix()
 	local out
 
 	out=$("$PROGS/matrix" 2>&1) || fail "matrix: $out"
-	check_match "$out" '^375 combinations, 0 wrong$' "matrix"
+	check_match "$out" '^400 combinations, 0 wrong$' "matrix"
 }
 
 # timeout: 300

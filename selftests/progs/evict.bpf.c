@@ -21,8 +21,12 @@ enum { PROPOSE_OLDEST = 1, PROPOSE_RANDOM, PROPOSE_CANDIDATES };
 /* Propose them with a sequence that is off by this. */
 const volatile __u64 seq_off;
 
-/* Walks within walks within walks, until there are no more steps. */
+/*
+ * 1: walks within walks within walks, until there are no more steps; 2: a walk, and a loop
+ * with what it leaves of them.
+ */
 const volatile __u32 nest;
+#define EVICT_STEPS	4096
 
 /* The node that is counted. */
 const volatile __s32 nid = 2;
@@ -37,7 +41,7 @@ __u64 n_anon, n_kept, n_access, n_moved_before, n_wrong;
 /* What verdicts and proposals came to, by errno up to 127. */
 __u64 n_verdict[128], n_propose[128];
 __u64 n_evicted, n_evict_failed;	/* as migrated told */
-__u64 max_order, last_cgroup, n_nested;
+__u64 max_order, last_cgroup, n_nested, n_stepped, n_steps_wrong;
 
 static __always_inline void count(__u64 *by_errno, int err)
 {
@@ -104,6 +108,21 @@ static __always_inline void walk_nested(const struct cdm_reclaim_ctx *c)
 				__sync_fetch_and_add(&n_nested, 1);
 }
 
+static __always_inline void loop(const struct cdm_reclaim_ctx *c)
+{
+	__u32 *step, last = 0;
+
+	cdm_say_of_all(c, cdm_default());
+	bpf_for_each(cdm_step, step, &c->common) {
+		last = *step;
+		__sync_fetch_and_add(&n_stepped, 1);
+	}
+	if (last != EVICT_STEPS)
+		__sync_fetch_and_add(&n_steps_wrong, 1);
+	bpf_for_each(cdm_step, step, &c->common)
+		__sync_fetch_and_add(&n_steps_wrong, 1);
+}
+
 static __always_inline void propose_others(const struct cdm_reclaim_ctx *c)
 {
 	struct cdm_arrival a = {};
@@ -133,8 +152,12 @@ void CDM_CALLBACK(reclaim, evict_reclaim, const struct cdm_reclaim_ctx *c)
 	if (c->nid != nid)
 		return;
 	__sync_fetch_and_add(&n_reclaim, 1);
-	if (nest) {
+	if (nest == 1) {
 		walk_nested(c);
+		return;
+	}
+	if (nest == 2) {
+		loop(c);
 		return;
 	}
 	__sync_fetch_and_add(&n_offered, c->nr_candidates);

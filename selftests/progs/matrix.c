@@ -74,6 +74,7 @@ static const struct {
 	{ "cdm_bpf_enqueue_pfn",	EVENTS,		false },
 	{ "cdm_bpf_rmap_snapshot",	TICK | SYSCALL,	true },
 	{ "bpf_iter_cdm_candidate_new",	RECLAIM,	false },	/* all three */
+	{ "bpf_iter_cdm_step_new",	RECLAIM,	false },	/* likewise */
 	{ "cdm_bpf_evict_verdict",	RECLAIM,	false },
 	{ "cdm_bpf_evict_propose",	RECLAIM,	false },
 	{ NULL,				ALL | SYSCALL,	false },	/* no kfunc at all */
@@ -113,10 +114,10 @@ static int load_string(struct bpf_insn *p, int d)
 	return 2;
 }
 
-/* A walk over the candidates: begin, one step, end. */
-static int walk_next, walk_destroy;
+/* A walk over the candidates, or a loop: begin, one step, end. */
+static int walk_next[2], walk_destroy[2];
 
-static int walk(struct bpf_insn *p, int id)
+static int walk(struct bpf_insn *p, int id, int which)
 {
 	int n = 0;
 
@@ -126,10 +127,10 @@ static int walk(struct bpf_insn *p, int id)
 	p[n++] = KFUNC(id);
 	p[n++] = MOV_REG(1, 10);
 	p[n++] = ADD_IMM(1, -48);
-	p[n++] = KFUNC(walk_next);
+	p[n++] = KFUNC(walk_next[which]);
 	p[n++] = MOV_REG(1, 10);
 	p[n++] = ADD_IMM(1, -48);
-	p[n++] = KFUNC(walk_destroy);
+	p[n++] = KFUNC(walk_destroy[which]);
 	return n;
 }
 
@@ -189,7 +190,7 @@ static int build(struct bpf_insn *p, size_t kf, int id, bool context)
 		p[n++] = MOV_IMM(3, 0);
 		p[n++] = MOV_IMM(4, 0);
 		break;
-	case 12 ... 13:
+	case 13 ... 14:
 		p[n++] = MOV_IMM(2, 0);
 		p[n++] = MOV_IMM(3, 0);
 		break;
@@ -202,8 +203,8 @@ static int build(struct bpf_insn *p, size_t kf, int id, bool context)
 		p[n++] = MOV_IMM(4, 32);
 		break;
 	}
-	if (kf == 11) {
-		n += walk(p + n, id);
+	if (kf == 11 || kf == 12) {
+		n += walk(p + n, id, kf - 11);
 		goto out;
 	}
 	p[n++] = KFUNC(id);
@@ -305,12 +306,17 @@ int main(void)
 		}
 	}
 
-	walk_next = btf__find_by_name_kind(btf, "bpf_iter_cdm_candidate_next",
-					   BTF_KIND_FUNC);
-	walk_destroy = btf__find_by_name_kind(btf, "bpf_iter_cdm_candidate_destroy",
+	walk_next[0] = btf__find_by_name_kind(btf, "bpf_iter_cdm_candidate_next",
 					      BTF_KIND_FUNC);
-	if (walk_next < 0 || walk_destroy < 0) {
-		fprintf(stderr, "matrix: no bpf_iter_cdm_candidate_next or _destroy\n");
+	walk_destroy[0] = btf__find_by_name_kind(btf, "bpf_iter_cdm_candidate_destroy",
+						 BTF_KIND_FUNC);
+	walk_next[1] = btf__find_by_name_kind(btf, "bpf_iter_cdm_step_next",
+					      BTF_KIND_FUNC);
+	walk_destroy[1] = btf__find_by_name_kind(btf, "bpf_iter_cdm_step_destroy",
+						 BTF_KIND_FUNC);
+	if (walk_next[0] < 0 || walk_destroy[0] < 0 ||
+	    walk_next[1] < 0 || walk_destroy[1] < 0) {
+		fprintf(stderr, "matrix: no _next or _destroy of an iterator\n");
 		return 2;
 	}
 

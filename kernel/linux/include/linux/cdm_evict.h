@@ -77,4 +77,12 @@ struct bpf_iter_cdm_candidate {
 	__u64 __opaque[3];
 };
 
+/**
+ * struct bpf_iter_cdm_step - a loop with as many turns as a batch has steps left
+ * @__opaque: the kernel's
+ */
+struct bpf_iter_cdm_step {
+	__u64 __opaque;
+};
+
 #endif /* _LINUX_CDM_EVICT_H */

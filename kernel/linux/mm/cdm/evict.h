@@ -16,8 +16,11 @@
 #define CDM_VERDICT_SWAP	(U16_MAX - 1)
 static_assert(CDM_VERDICT_SWAP - 1 > MAX_NUMNODES);
 
-/* Enough for a few walks over a full batch. */
-#define CDM_EVICT_STEPS		(16 * CDM_EVICT_FOLIOS)
+/*
+ * Enough for a few walks over a full batch, and for a policy to pass over many folios of
+ * its own order before it finds one: of 16 MiB, in a millisecond or so.
+ */
+#define CDM_EVICT_STEPS		(64 * CDM_EVICT_FOLIOS)
 
 /**
  * struct cdm_evict_batch - folios that reclaim has isolated on one node
@@ -31,7 +34,7 @@ static_assert(CDM_VERDICT_SWAP - 1 > MAX_NUMNODES);
  * @nr_proposed: pages of @proposed
  * @nr_chosen: pages of candidates that the policy proposed
  * @nr_refused: proposals that could not be used
- * @steps: of walks, of which there may be CDM_EVICT_STEPS: they can be nested
+ * @steps: of walks and loops, of which there may be CDM_EVICT_STEPS: they can be nested
  * @why: enum cdm_evict_why
  * @verdict: of each candidate
  * @candidate: the one that the policy looks at

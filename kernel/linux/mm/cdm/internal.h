@@ -536,6 +536,9 @@ int bpf_iter_cdm_candidate_new(struct bpf_iter_cdm_candidate *it,
 struct cdm_candidate *
 bpf_iter_cdm_candidate_next(struct bpf_iter_cdm_candidate *it);
 void bpf_iter_cdm_candidate_destroy(struct bpf_iter_cdm_candidate *it);
+int bpf_iter_cdm_step_new(struct bpf_iter_cdm_step *it, const struct cdm_common *c);
+u32 *bpf_iter_cdm_step_next(struct bpf_iter_cdm_step *it);
+void bpf_iter_cdm_step_destroy(struct bpf_iter_cdm_step *it);
 int cdm_bpf_evict_verdict(const struct cdm_common *c, u32 index, u64 answer);
 int cdm_bpf_evict_propose(const struct cdm_common *c, u64 pfn, u64 seq);
 

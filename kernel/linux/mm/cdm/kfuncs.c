@@ -279,6 +279,9 @@ BTF_ID_FLAGS(func, cdm_bpf_rmap_snapshot, KF_TRUSTED_ARGS | KF_SLEEPABLE)
 BTF_ID_FLAGS(func, bpf_iter_cdm_candidate_new, KF_ITER_NEW | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_iter_cdm_candidate_next, KF_ITER_NEXT | KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_iter_cdm_candidate_destroy, KF_ITER_DESTROY)
+BTF_ID_FLAGS(func, bpf_iter_cdm_step_new, KF_ITER_NEW | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_iter_cdm_step_next, KF_ITER_NEXT | KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_iter_cdm_step_destroy, KF_ITER_DESTROY)
 BTF_ID_FLAGS(func, cdm_bpf_evict_verdict, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, cdm_bpf_evict_propose, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(cdm_kfunc_ids)
@@ -308,6 +311,9 @@ BTF_ID(func, cdm_bpf_rmap_snapshot)
 BTF_ID(func, bpf_iter_cdm_candidate_new)
 BTF_ID(func, bpf_iter_cdm_candidate_next)
 BTF_ID(func, bpf_iter_cdm_candidate_destroy)
+BTF_ID(func, bpf_iter_cdm_step_new)
+BTF_ID(func, bpf_iter_cdm_step_next)
+BTF_ID(func, bpf_iter_cdm_step_destroy)
 BTF_ID(func, cdm_bpf_evict_verdict)
 BTF_ID(func, cdm_bpf_evict_propose)
 
@@ -323,6 +329,9 @@ static const u32 cdm_kfunc_rights[] = {
 	CDM_EVENTS,
 	BIT(CDM_CB_TICK) | CDM_SYSCALL,
 	BIT(CDM_CB_TICK) | CDM_SYSCALL,
+	BIT(CDM_CB_RECLAIM),
+	BIT(CDM_CB_RECLAIM),
+	BIT(CDM_CB_RECLAIM),
 	BIT(CDM_CB_RECLAIM),
 	BIT(CDM_CB_RECLAIM),
 	BIT(CDM_CB_RECLAIM),

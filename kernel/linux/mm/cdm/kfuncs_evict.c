@@ -11,7 +11,8 @@
  *					      cdm_deny());
  *
  * The loop ends with the batch, at CDM_EVICT_FOLIOS turns, and nested ones at
- * CDM_EVICT_STEPS in all, so it needs no bound of its own. Verdicts are checked as
+ * CDM_EVICT_STEPS in all, so it needs no bound of its own. A loop over what the policy
+ * knows, bpf_for_each(cdm_step, ...), has what is left of those. Verdicts are checked as
  * they are given, so that a policy is told what is wrong with one, and proposals are
  * isolated as they are made, so that it can go on to its next choice when one cannot
  * be had.
@@ -39,6 +40,12 @@ struct cdm_candidate_iter {
 
 static_assert(sizeof(struct cdm_candidate_iter) <=
 	      sizeof(struct bpf_iter_cdm_candidate));
+
+struct cdm_step_iter {
+	struct cdm_evict_batch *batch;
+};
+
+static_assert(sizeof(struct cdm_step_iter) <= sizeof(struct bpf_iter_cdm_step));
 
 /* The candidates are walked from the list's end, where the coldest are. */
 static struct folio *batch_next(struct cdm_evict_batch *b, struct folio *folio)
@@ -161,6 +168,57 @@ bpf_iter_cdm_candidate_next(struct bpf_iter_cdm_candidate *it)
  * Context: reclaim only.
  */
 __bpf_kfunc void bpf_iter_cdm_candidate_destroy(struct bpf_iter_cdm_candidate *it)
+{
+}
+
+/**
+ * bpf_iter_cdm_step_new - begin a loop over what the policy itself knows
+ * @it: the loop, on the program's stack
+ * @c: first member of reclaim()'s context
+ *
+ * For a policy that looks through an order of its own for folios to propose. The
+ * verifier checks such a loop once.
+ *
+ * Context: reclaim only.
+ * Return: 0.
+ */
+__bpf_kfunc int bpf_iter_cdm_step_new(struct bpf_iter_cdm_step *it,
+				      const struct cdm_common *c)
+{
+	struct cdm_step_iter *iter = (void *)it;
+
+	iter->batch = cdm_evict_batch_of(c->call);
+	return 0;
+}
+
+/**
+ * bpf_iter_cdm_step_next - another turn
+ * @it: the loop
+ *
+ * Walks over the candidates use up the same steps.
+ *
+ * Context: reclaim only.
+ * Return: how many steps there were in this call of reclaim(), this one included; NULL
+ * when CDM_EVICT_STEPS are used up.
+ */
+__bpf_kfunc u32 *bpf_iter_cdm_step_next(struct bpf_iter_cdm_step *it)
+{
+	struct cdm_step_iter *iter = (void *)it;
+	struct cdm_evict_batch *b = iter->batch;
+
+	if (b->steps >= CDM_EVICT_STEPS)
+		return NULL;
+	b->steps++;
+	return &b->steps;
+}
+
+/**
+ * bpf_iter_cdm_step_destroy - end a loop
+ * @it: the loop
+ *
+ * Context: reclaim only.
+ */
+__bpf_kfunc void bpf_iter_cdm_step_destroy(struct bpf_iter_cdm_step *it)
 {
 }
 

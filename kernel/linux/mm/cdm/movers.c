@@ -31,6 +31,9 @@
 #include <linux/mempolicy.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
+#include <linux/once.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
 #include <trace/events/cdm.h>
 
 #include "../internal.h"
@@ -189,6 +192,20 @@ static void cdm_tell_failed(struct folio *folio, int dst, u32 mover, int status)
 }
 
 /*
+ * By where it belongs, which a move does not change, and so that no address gets out.
+ * Under the folio's lock, or hugetlb's, whose mapping stays.
+ */
+static u64 page_id(const struct folio *folio)
+{
+	static siphash_key_t key __read_mostly;
+
+	if (!folio->mapping)
+		return 0;
+	get_random_once(&key, sizeof(key));
+	return siphash_2u64((unsigned long)folio->mapping, folio->index, &key);
+}
+
+/*
  * Migration copied src to dst. Both are locked, and nobody sees dst yet; but
  * hugetlb's are mapped already, and its dst is not locked.
  */
@@ -206,6 +223,7 @@ void __cdm_folio_moved(struct folio *src, struct folio *dst, int reason)
 		struct cdm_migrated_ctx ctx = {
 			.old_pfn = folio_pfn(src),
 			.new_pfn = folio_pfn(dst),
+			.page_id = page_id(dst),
 			.src_nid = folio_nid(src),
 			.dst_nid = folio_nid(dst),
 			.order = folio_order(dst),
