@@ -79,7 +79,7 @@ under()
 	done
 	for v in n_migrate n_migrate_pages n_moved n_unmoved n_moved_to ask_src ask_dst \
 		 ask_from ask_order ask_anon ask_ms moved_src moved_dst moved_order \
-		 unmoved_src unmoved_dst moved_status n_pfn_wrong n_ask_info_same last_exit_kind; do
+		 unmoved_src unmoved_dst moved_status ids ids_of_half n_no_id n_pfn_wrong n_ask_info_same last_exit_kind; do
 		args+=(-d "$v")
 	done
 	# What the policy prints comes after what the command does.
@@ -170,6 +170,15 @@ test_move_events_move_pages()
 	check_eq "$(count n_migrate $MOVE) $(count n_migrate_pages $MOVE)" "1 512" "folios, pages asked about"
 	check_eq "$(count n_moved $MOVE) $(count moved_order)" "1 9" "folios told of, order"
 	check_eq "$(on 2)" 512 "pages on node 2"
+}
+
+# A page has its number wherever it goes, and the next one has another
+test_move_events_page_id()
+{
+	under half=256 -- "$PROGS/moveme" -n 1 -m nohuge move=2 move=1 where
+	check_eq "$(count n_moved $MOVE) $(count n_no_id)" "512 0" "folios told of, without a number"
+	check_eq "$(count ids)" 0 "numbers that did not come twice"
+	[ "$(count ids_of_half)" != 0 ] || fail "all pages have the same number"
 }
 
 # migrate_pages() is asked about and told of

@@ -48,6 +48,9 @@ __u32 ask_order, ask_anon, ask_ms, moved_order;
 __u64 n_answered;
 /* Events with a frame that does not fit, and folios that the kfunc saw fit. */
 __u64 n_pfn_wrong, n_ask_info_same;
+/* page_id of all that moved, xored: of the first @half, and of all. */
+const volatile __u64 half;
+__u64 ids, ids_of_half, n_ids, n_no_id;
 
 /* What the last event of its kind looked like. */
 __s32 last_dev, last_cpu, last_node, last_init_node;
@@ -174,6 +177,11 @@ void CDM_CALLBACK(migrated, ev_migrated, const struct cdm_migrated_ctx *c)
 		ADD(n_moved_to[to & 15], 1);
 		if (!c->new_pfn || !c->old_pfn || c->new_pfn == c->old_pfn)
 			ADD(n_pfn_wrong, 1);
+		if (!c->page_id)
+			ADD(n_no_id, 1);
+		ids ^= c->page_id;
+		if (ADD(n_ids, 1) == half - 1)
+			ids_of_half = ids;
 	}
 	GIVE_UP(c, CDM_CB_MIGRATED);
 }

@@ -489,7 +489,7 @@ static unsigned long node_free(int nid)
  */
 unsigned long __cdm_reclaim_goal(const struct zonelist *zonelist, unsigned long pages)
 {
-	const struct zone *zone = zonelist->_zonerefs[0].zone;
+	struct zone *zone = zonelist->_zonerefs[0].zone;
 	unsigned long high, free;
 	struct cdm_node *node;
 
