@@ -372,7 +372,7 @@ static unsigned int evict_proposed(struct cdm_evict_batch *b, int from)
 static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node,
 				struct list_head *folios, struct list_head *stay)
 {
-	unsigned int moved = 0, proposed, failed, over = 0, i;
+	unsigned int moved = 0, proposed, failed, over = 0, instead, i;
 	struct sorted s;
 	LIST_HEAD(full);
 	u64 policy;
@@ -420,9 +420,14 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	list_splice(&s.keep, stay);
 	list_splice(&s.any, stay);
 	list_splice(&full, stay);
-	/* Reclaim has not scanned these: it is told of them as of others' pages. */
-	mm_account_reclaimed_pages(proposed);
-	return moved;
+	/*
+	 * Reclaim is told at once, so that it knows when to stop. But classic LRU takes what
+	 * it scanned and did not reclaim for a cost: of more than that it is told as of
+	 * pages that it never saw, and learns of them at the end.
+	 */
+	instead = lru_gen_enabled() ? proposed : min(proposed, b->nr_pages - moved);
+	mm_account_reclaimed_pages(proposed - instead);
+	return moved + instead;
 }
 
 /**
@@ -433,7 +438,7 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
  * @nid: the node
  *
  * Context: as is said above.
- * Return: pages that left of @folios.
+ * Return: pages that left of @folios, or in their stead.
  */
 unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay,
 				int nid)
