@@ -180,7 +180,7 @@ test_evict_admin()
 }
 
 # timeout: 200
-# mlocked and pinned memory stays; a full node that cannot give up anything spills
+# mlocked memory stays; a full node that cannot give up anything spills
 test_evict_mlocked()
 {
 	local size
@@ -195,6 +195,30 @@ test_evict_mlocked()
 	check_ge "$(stat_of 2 spilled)" $(((size - KB) / 4)) "counted as spilled"
 }
 
+# timeout: 200
+# Pinned memory stays: all of a node is, and what else is placed there goes elsewhere
+test_evict_pinned()
+{
+	local size gone spilled
+
+	"${IN_GROUP[@]}" numactl --preferred=2 "$PROGS/touch" -c -p -s "$(percent 110)" \
+		-m nohuge -w 100 2>&1 | cat >"$TMP/hold" &
+	wait_for 30 grep -q ^pages "$TMP/hold"
+	check_ge "$(awk '$4 == 2 { print $2 }' "$TMP/hold")" $((KB / 4 * 9 / 10)) \
+		"pages that are pinned on node 2"
+	settle
+	size=$(percent 20) gone=$(evicted 2) spilled=$(stat_of 2 spilled)
+	"$PROGS/attach" -s place_nid=2 "$EVICT" -- "${IN_GROUP[@]}" \
+		"$PROGS/touch" -c -l -s "$size" -m nohuge 2>&1 | cat >"$TMP/run" ||
+		fail "touch: $(cat "$TMP/run")"
+	check_ge "$(touched 0)" $((size / 4 / 2)) "pages on node 0"
+	check_ge $(($(stat_of 2 spilled) - spilled)) "$(touched 0)" "counted as spilled"
+	# Not the pinned ones: pages of the kernel's caches, at most.
+	check_le $(($(evicted 2) - gone)) 512 "pages evicted"
+	OUT=$(cdmctl node evict 2 $((KB / 2))K 2>&1) && fail "half of a pinned node is evicted"
+	check_match "$OUT" 'not all of it could leave' "text"
+	check_eq "$(isolated)" 0 "pages that are isolated"
+}
 
 # timeout: 200
 # A cgroup at its limit on the node reclaims by swap: what moves is still charged
@@ -217,7 +241,7 @@ test_evict_memcg_limit()
 # memory.low: what it protects leaves last with classic LRU; MGLRU knows what it takes
 test_evict_memory_low()
 {
-	local size
+	local size events
 
 	echo +memory >$CG/cgroup.subtree_control
 	echo max >$CG/memory.low
@@ -240,10 +264,11 @@ test_evict_memory_low()
 	lru mglru
 	hold_on_2 low $size
 	hold_on_2 other $size
+	events=$(low_events)
 	OUT=$(cdmctl node evict 2 $((KB / 8))K 2>&1) || fail "evict: $OUT"
 	note "MGLRU: protected $(lru_on_2 low), other $(lru_on_2 other) of $((size / 4))"
 	if [ "$(lru_on_2 low)" -lt $((size / 4 - 64)) ]; then
-		check_ge "$(awk '$1 == "low" { print $2 }' $CG/low/memory.events.local)" 1 \
+		check_ge "$(low_events)" $((events + 1)) \
 			"events of the protected one: taken of it all the same"
 	fi
 	echo 1 >$CG/cgroup.kill
@@ -251,6 +276,12 @@ test_evict_memory_low()
 	rmdir $CG/low $CG/other
 	echo -memory >$CG/cgroup.subtree_control
 	echo 0 >$CG/memory.low
+}
+
+# low_events - how often the protected cgroup was taken of all the same
+low_events()
+{
+	awk '$1 == "low" { print $2 }' $CG/low/memory.events.local
 }
 
 # hold_on_2 CGROUP KIB - until killed

@@ -109,6 +109,7 @@ test_evict_nested_walks()
 {
 	squeeze 125 -s nest=1 -d n_nested -- -m nohuge
 	no_spill "nested walks"
+	check_ge "$(var n_reclaim)" 1 "calls of reclaim"
 	check_ge "$(var n_nested)" "$(var n_reclaim)" "steps of the innermost"
 	check_le "$(var n_nested)" $((4096 * $(var n_reclaim))) "steps of the innermost"
 }
@@ -119,6 +120,7 @@ test_evict_loop()
 {
 	squeeze 125 -s nest=2 -d n_stepped -d n_steps_wrong -- -m nohuge
 	no_spill "loops"
+	check_ge "$(var n_reclaim)" 1 "calls of reclaim"
 	check_ge "$(var n_stepped)" $((4032 * $(var n_reclaim))) "turns of all loops"
 	check_le "$(var n_stepped)" $((4095 * $(var n_reclaim))) "turns of all loops"
 	check_eq "$(var n_steps_wrong)" 0 "loops that did not end where the steps do"

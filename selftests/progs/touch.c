@@ -2,7 +2,7 @@
 /*
  * Makes page faults of one chosen kind and says where the pages are.
  *
- *	touch [-s KIB] [-k KIND] [-m huge|nohuge] [-w SEC] [-D DEVICE] [-c] [-l]
+ *	touch [-s KIB] [-k KIND] [-m huge|nohuge] [-w SEC] [-D DEVICE] [-c] [-l] [-p]
  *
  * KIND is what the faults that count are:
  *
@@ -20,7 +20,8 @@
  * Prints "pages P node N" for each node and "absent P" for pages that are not
  * there, as move_pages() finds them. -w keeps the memory for so long. With -c every
  * word of anon and shmem is written and, after that, read back: the exit status is
- * 3 if one is not what was written. With -l the memory is mlocked as it is touched.
+ * 3 if one is not what was written. With -l the memory is mlocked as it is touched. With -p
+ * each page is referenced by a pipe when all are there, which pins it where it is.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,6 +33,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,7 +50,7 @@
 static const char *advice;
 static const char *device;
 static int wait_sec;
-static int check, lock;
+static int check, lock, pinned;
 
 static int die(const char *what)
 {
@@ -93,6 +95,30 @@ static unsigned int read_all(char *p, size_t size)
 	for (i = 0; i < size; i += PAGE)
 		sum += *(volatile unsigned char *)(p + i);
 	return sum;
+}
+
+/* By vmsplice(): not for long as the kernel sees it, so that it does not move it first. */
+static void pin(char *p, size_t size)
+{
+	const size_t room = 16UL << 20;	/* a pipe's ring is one piece of memory */
+	struct iovec v;
+	ssize_t n;
+	int fd[2];
+
+	while (size) {
+		v = (struct iovec){ p, size < room ? size : room };
+		size -= v.iov_len;
+		p += v.iov_len;
+		if (pipe(fd) || fcntl(fd[1], F_SETPIPE_SZ, room) < 0)
+			die("a pipe");
+		while (v.iov_len) {
+			n = vmsplice(fd[1], &v, 1, SPLICE_F_NONBLOCK);
+			if (n <= 0)
+				die("vmsplice");
+			v.iov_base = (char *)v.iov_base + n;
+			v.iov_len -= n;
+		}
+	}
 }
 
 /* Every word, so that neither a lost page nor a wrong one can look right. */
@@ -290,7 +316,7 @@ int main(int argc, char **argv)
 	char *p;
 	int c;
 
-	while ((c = getopt(argc, argv, "s:k:m:w:D:cl")) != -1) {
+	while ((c = getopt(argc, argv, "s:k:m:w:D:clp")) != -1) {
 		switch (c) {
 		case 's': size = strtoul(optarg, NULL, 0) << 10; break;
 		case 'k': kind = optarg; break;
@@ -299,8 +325,9 @@ int main(int argc, char **argv)
 		case 'D': device = optarg; break;
 		case 'c': check = 1; break;
 		case 'l': lock = 1; break;
+		case 'p': pinned = 1; break;
 		default:
-			fprintf(stderr, "touch [-s KIB] [-k anon|zero|cow|file|shmem|swapin|shared] [-m huge|nohuge] [-w SEC] [-D DEVICE] [-c] [-l]\n");
+			fprintf(stderr, "touch [-s KIB] [-k anon|zero|cow|file|shmem|swapin|shared] [-m huge|nohuge] [-w SEC] [-D DEVICE] [-c] [-l] [-p]\n");
 			return 2;
 		}
 	}
@@ -339,6 +366,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "touch: no kind %s\n", kind);
 		return 2;
 	}
+	if (pinned)
+		pin(p, size);
 	report(p, size);
 	if (check)
 		verify(p, size);

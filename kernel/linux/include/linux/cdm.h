@@ -263,9 +263,10 @@ struct cdm_migrate_ctx {
  * @new_pfn: first page frame where it is now; 0 if it did not move. What a
  *	collapse copied becomes part of a larger folio
  * @cgroup_id: cgroup charged for it, 0 if none
- * @page_id: what it holds: the same number whichever frame the page is in, as long
- *	as it is a page of the same file or of the same process; 0 if it did not move,
- *	and in a collapse
+ * @page_id: what it holds: the same number whichever frame the page is in; of a large
+ *	folio, its first page's. A hint: a copy that fork() made is the same to it, and
+ *	what belongs to another process by now is not. 0 if it did not move, and in a
+ *	collapse
  * @src_nid: node it left, or is still on
  * @dst_nid: node it went to, or was to go to; NUMA_NO_NODE if that is not known
  * @order: the folio had 1 << @order pages

@@ -77,11 +77,17 @@
 /* An allocation: calls of reclaim, of 32 pages or more each. */
 #define CDM_EVICT_TRIES		32
 
-/* After a look at all of a node in vain, allocations do not look for so long. */
-#define CDM_EVICT_REST		(HZ / 10)
+/*
+ * After a look at all of a node in vain, allocations do not look for so long, and for
+ * so many times as long as the look took: pinned folios are looked at one by one.
+ */
+#define CDM_EVICT_REST		(HZ / 10UL)
+#define CDM_EVICT_REST_TIMES	8
+#define CDM_EVICT_REST_MAX	(5UL * HZ)
 
-/* kcdmd: calls of reclaim in one turn. */
+/* kcdmd: calls of reclaim in one turn, and pages after which it ends. */
 #define CDM_EVICT_TURN		16
+#define CDM_EVICT_TURN_PAGES	1024
 
 /* Pages in one call of reclaim where nobody waits for the first of them. */
 #define CDM_EVICT_GOAL		512UL
@@ -372,7 +378,7 @@ static unsigned int evict_proposed(struct cdm_evict_batch *b, int from)
 static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node,
 				struct list_head *folios, struct list_head *stay)
 {
-	unsigned int moved = 0, proposed, failed, over = 0, instead, i;
+	unsigned int moved = 0, proposed, failed, over = 0, nr_swap, instead, i;
 	struct sorted s;
 	LIST_HEAD(full);
 	u64 policy;
@@ -414,7 +420,8 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	if (give_up(node, b->why, !list_empty(&full),
 		    2 * (moved + proposed) >= b->nr_pages))
 		list_splice_init(&full, &s.swap);
-	cdm_node_count(node, CDM_STAT_EVICT_SWAP, list_pages(&s.swap));
+	nr_swap = list_pages(&s.swap);
+	cdm_node_count(node, CDM_STAT_EVICT_SWAP, nr_swap);
 	cdm_node_count(node, CDM_STAT_EVICT_FULL, list_pages(&full));
 	list_splice(&s.swap, folios);
 	list_splice(&s.keep, stay);
@@ -422,10 +429,13 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 	list_splice(&full, stay);
 	/*
 	 * Reclaim is told at once, so that it knows when to stop. But classic LRU takes what
-	 * it scanned and did not reclaim for a cost: of more than that it is told as of
-	 * pages that it never saw, and learns of them at the end.
+	 * it scanned and did not reclaim for a cost, so that it must not be more: of the
+	 * rest it is told as of pages that it never saw, and learns of them at the end. Its
+	 * counters of what was stolen have them with the cgroup that it scans.
 	 */
-	instead = lru_gen_enabled() ? proposed : min(proposed, b->nr_pages - moved);
+	instead = proposed;
+	if (!lru_gen_enabled())
+		instead = min(proposed, b->nr_pages - min(b->nr_pages, moved + nr_swap));
 	mm_account_reclaimed_pages(proposed - instead);
 	return moved + instead;
 }
@@ -503,7 +513,7 @@ unsigned long __cdm_reclaim_goal(const struct zonelist *zonelist, unsigned long 
 	if (!node)
 		return pages;
 	if (current == READ_ONCE(node->evict_admin))
-		return clamp(node->evict_admin_left, pages, CDM_EVICT_GOAL);
+		return clamp(READ_ONCE(node->evict_admin_left), pages, CDM_EVICT_GOAL);
 	if (current != READ_ONCE(node->kcdmd))
 		return pages;
 	high = cdm_evict_high(node);
@@ -573,14 +583,16 @@ static bool may_make_room(int nid)
 	return !next || time_after_eq(jiffies, next);
 }
 
-static void nothing_left(int nid)
+static void nothing_left(int nid, unsigned long took)
 {
+	unsigned long rest = clamp(CDM_EVICT_REST_TIMES * took, CDM_EVICT_REST,
+				   CDM_EVICT_REST_MAX);
 	struct cdm_node *node;
 
 	guard(rcu)();
 	node = cdm_node_of(nid);
 	if (node)
-		WRITE_ONCE(node->direct_next, (jiffies + CDM_EVICT_REST) ?: 1);
+		WRITE_ONCE(node->direct_next, (jiffies + rest) ?: 1);
 }
 
 /**
@@ -600,7 +612,7 @@ static void nothing_left(int nid)
  */
 struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp)
 {
-	unsigned long goal = 2UL << order, done = 0, nr;
+	unsigned long goal = 2UL << order, done = 0, start = jiffies, nr;
 	struct folio *folio;
 	int tries, idle = 0;
 
@@ -621,7 +633,7 @@ struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp
 			return folio;
 		if (!goes_on(nr, &idle)) {
 			if (!done)
-				nothing_left(nid);
+				nothing_left(nid, jiffies - start);
 			return NULL;
 		}
 		done += nr;
@@ -695,7 +707,7 @@ unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
 	refresh_protection();
 	nr = min(nr, node->nr_pfns);
 	while (done < nr && !signal_pending(current)) {
-		node->evict_admin_left = nr - done;
+		WRITE_ONCE(node->evict_admin_left, nr - done);
 		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);
 		done += more;
 		if (!goes_on(more, &idle))
@@ -718,7 +730,7 @@ unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
 long cdm_evict_background(struct cdm_node *node)
 {
 	unsigned long free = node_free(node->nid), high = cdm_evict_high(node);
-	unsigned long more;
+	unsigned long done = 0, more;
 	int i, idle = 0;
 	long left;
 
@@ -743,7 +755,9 @@ long cdm_evict_background(struct cdm_node *node)
 			node->evict_pause = 0;
 		if (!goes_on(more, &idle))
 			break;
-		if (kthread_should_stop() || freezing(current))
+		done += more;
+		if (done >= CDM_EVICT_TURN_PAGES || kthread_should_stop() ||
+		    freezing(current))
 			return 0;
 	}
 	if (i == CDM_EVICT_TURN)

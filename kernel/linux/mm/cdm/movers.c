@@ -191,18 +191,17 @@ static void cdm_tell_failed(struct folio *folio, int dst, u32 mover, int status)
 		cdm_tell(&ctx, folio_memcg(folio));
 }
 
-/*
- * By where it belongs, which a move does not change, and so that no address gets out.
- * Under the folio's lock, or hugetlb's, whose mapping stays.
- */
+/* By where it belongs, which a move does not change, and so that no address gets out. */
 static u64 page_id(const struct folio *folio)
 {
 	static siphash_key_t key __read_mostly;
+	/* Hugetlb's is not locked any more. */
+	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
 
-	if (!folio->mapping)
+	if (!mapping)
 		return 0;
 	get_random_once(&key, sizeof(key));
-	return siphash_2u64((unsigned long)folio->mapping, folio->index, &key);
+	return siphash_2u64(mapping, folio->index, &key);
 }
 
 /*
