@@ -25,9 +25,6 @@ const volatile __s32 nid = 1;
 /* 1: what was used is spared. 0: it is not, which makes this evict_fifo. Range 0..1. */
 const volatile __u32 spare = 1;
 
-/* Folios that the hand passes in one call, at most. */
-#define LOOK	512
-
 /* Where the hand is; CDM_NOWHERE: at the oldest. */
 __u32 hand = CDM_NOWHERE;
 

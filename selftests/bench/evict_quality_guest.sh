@@ -43,7 +43,7 @@ echo 0 0 >$cdm/nodes/2/watermarks
 echo Y >/sys/kernel/mm/lru_gen/enabled
 
 for trace in "$dir"/*.trace; do
-	for policy in classic mglru fifo random sieve s3fifo; do
+	for policy in classic mglru fifo random lfu sieve s3fifo; do
 		case $policy in
 		classic) echo N >/sys/kernel/mm/lru_gen/enabled ;;
 		*)	echo Y >/sys/kernel/mm/lru_gen/enabled ;;

@@ -134,6 +134,20 @@ test_evict_replay_s3fifo()
 }
 
 # timeout: 300
+# evict_lfu is LFU with dynamic aging, as far as counts that are read late allow
+test_evict_replay_lfu()
+{
+	trace zipf 0.6 90000
+	same lfu "zipf 0.6"
+	trace zipf 1.0 90000
+	same lfu "zipf 1.0"
+	trace scan 1.0 90000
+	same lfu "zipf 1.0 and scans"
+	trace loop 50000
+	same lfu "a loop"
+}
+
+# timeout: 300
 # The comparison sees a policy that is off by one constant
 test_evict_replay_differs()
 {
@@ -146,6 +160,10 @@ test_evict_replay_differs()
 	replay s3fifo --set small_percent=40
 	off=$((RATIO - $(model s3fifo)))
 	check_ge ${off#-} 5001 "S3-FIFO with a small queue of 40 %, against 10 %"
+	trace zipf 0.6 90000
+	replay lfu --set freq_max=1
+	off=$((RATIO - $(model lfu)))
+	check_ge ${off#-} 5001 "LFU that counts to 1, against LFU"
 }
 
 # timeout: 300

@@ -7,8 +7,8 @@ Miss ratio of an eviction algorithm on a trace, by a model of the algorithm.
 
 Written from the algorithms' papers, without a look at bpf-progs/, so that the two can
 be compared. When a page is missing and CAPACITY pages are there, BATCH pages are
-evicted at once, as the kernel does. ALGORITHM is fifo, lru, sieve, s3fifo or min (Belady's:
-what is used again last).
+evicted at once, as the kernel does. ALGORITHM is fifo, lru, lfu, sieve, s3fifo or min
+(Belady's: what is used again last).
 """
 import heapq
 import struct
@@ -140,6 +140,35 @@ class S3Fifo(Fifo):
             self.main.appendleft(page)
 
 
+class Lfu(Fifo):
+    """LFU with dynamic aging; Arlitt et al., 2000: K = F + L, all of the same size."""
+
+    def __init__(self, _capacity, _param):
+        self.key = {}
+        self.there = self.key
+        self.freq = {}
+        self.heap = []
+        self.age = self.turn = 0
+
+    def hit(self, page, _now):
+        self.freq[page] += 1
+        self.turn += 1
+        self.key[page] = (self.age + self.freq[page], self.turn)
+        heapq.heappush(self.heap, (self.key[page], page))
+
+    def insert(self, page, now):
+        self.freq[page] = 0
+        self.hit(page, now)
+
+    def evict(self):
+        while True:
+            key, page = heapq.heappop(self.heap)
+            if self.key.get(page) == key:
+                self.age = key[0]
+                del self.key[page], self.freq[page]
+                return
+
+
 class Min(Fifo):
     """Belady: what is used again last, or never."""
 
@@ -182,7 +211,8 @@ def main():
         head = struct.unpack("<8sIIQQ", f.read(32))
         assert head[0] == b"CDMTRACE" and head[1] == 1, "not a trace"
         pages = [op[1] for op in struct.iter_unpack("<QII", f.read())]
-    algorithms = {"fifo": Fifo, "lru": Lru, "sieve": Sieve, "s3fifo": S3Fifo, "min": Min}
+    algorithms = {"fifo": Fifo, "lru": Lru, "sieve": Sieve, "s3fifo": S3Fifo,
+                  "lfu": Lfu, "min": Min}
     if name == "min":
         next_uses(pages)
     cache = algorithms[name](capacity, param)
