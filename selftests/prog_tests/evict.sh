@@ -217,7 +217,7 @@ test_evict_pinned()
 	check_le $(($(evicted 2) - gone)) 512 "pages evicted"
 	OUT=$(cdmctl node evict 2 $((KB / 2))K 2>&1) && fail "half of a pinned node is evicted"
 	check_match "$OUT" 'not all of it could leave' "text"
-	check_eq "$(isolated)" 0 "pages that are isolated"
+	check_none_isolated
 }
 
 # timeout: 200

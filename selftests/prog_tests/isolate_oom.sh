@@ -90,9 +90,7 @@ test_isolate_oom_last_resort()
 	note "$n pages moved, $(held "node 1") of them hold's"
 	check_ge "$n" 30000 "pages saved by node 1"
 	check_ge "$(held "node 1")" 20000 "hold's pages on node 1"
-	settle
-	check_eq "$(vmstat nr_isolated_anon)" 0 "isolated pages afterwards"
-	check_eq "$(vmstat nr_isolated_file)" 0 "isolated file pages afterwards"
+	check_none_isolated
 }
 
 # the same for shared memory and transparent huge pages

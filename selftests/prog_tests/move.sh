@@ -662,6 +662,6 @@ test_move_planted_leak()
 	ask splice
 	stop
 	wait_for 20 leak_is_seen
-	check_eq "$(isolated)" 0 "pages isolated"
+	check_none_isolated
 	exec {fd}>&-
 }

@@ -63,9 +63,7 @@ teardown()
 	echo 0 >$NODE/node0/hugepages/hugepages-2048kB/nr_hugepages
 	[ ! -e $DAMON/0/state ] || { echo off >$DAMON/0/state; echo 0 >$DAMON/nr_kdamonds; } 2>/dev/null
 	wait_for 10 rmdir $CG/move 2>/dev/null
-	settle
-	check_eq "$(cat $NODE/node*/vmstat | awk '/^nr_isolated/ { n += $2 } END { print n }')" 0 \
-		"pages that are isolated after all is over"
+	check_none_isolated
 }
 
 # under SET... -- CMD... - run CMD with the policy; output and counts in $OUT

@@ -57,21 +57,6 @@ thp_off()
 
 # ---- before and after ---------------------------------------------------------
 
-# isolated - pages that are isolated from the LRU lists, of all nodes
-isolated()
-{
-	local f key value sum=0
-
-	for f in "$NODE"/node[0-9]*/vmstat; do
-		while read -r key value; do
-			case $key in
-			nr_isolated_*) sum=$((sum + value)) ;;
-			esac
-		done <"$f"
-	done
-	echo $sum
-}
-
 # used - pages in use of nodes 0, 1 and 2, as node_used counts them, and pages that
 # wait in CPUs' lists of nodes 1 and 2
 used()

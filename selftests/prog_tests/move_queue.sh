@@ -121,7 +121,7 @@ test_move_queue_drain()
 	done
 	note "$(var n_ok) accepted, $(var n_full) for want of room refused, $(($(stat_of 2 queue_dropped) - before)) dropped"
 	check_ge $(($(stat_of 2 queue_dropped) - before)) 1 "requests dropped with their policy"
-	check_eq "$(awk '/^nr_isolated/ { n += $2 } END { print n }' /proc/vmstat)" 0 "isolated pages"
+	check_none_isolated
 }
 
 # The queue has a bound, is told so, and knows what it holds
@@ -302,5 +302,5 @@ test_move_queue_offline()
 	sleep 1
 	mod_unload cdm_sim
 	wait
-	check_eq "$(awk '/^nr_isolated/ { n += $2 } END { print n }' /proc/vmstat)" 0 "isolated pages"
+	check_none_isolated
 }

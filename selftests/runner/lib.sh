@@ -123,6 +123,36 @@ settle()
 	echo 1 >/proc/sys/vm/stat_refresh
 }
 
+# isolated - pages that are isolated from the LRU lists, of all nodes
+isolated()
+{
+	local f key value sum=0
+
+	for f in /sys/devices/system/node/node[0-9]*/vmstat; do
+		while read -r key value; do
+			case $key in
+			nr_isolated_*) sum=$((sum + value)) ;;
+			esac
+		done <"$f"
+	done
+	echo $sum
+}
+
+# none_isolated - nor does a CPU have a part of the count to itself
+none_isolated()
+{
+	settle
+	[ "$(isolated)" = 0 ]
+}
+
+# check_none_isolated - what was isolated has gone, or is back in its list
+#
+# The kernel's own threads may be at work still; what is lost stays isolated.
+check_none_isolated()
+{
+	poll 10 none_isolated || fail "$(isolated) pages are still isolated"
+}
+
 # node_used N - pages of node N in use: not free, nor waiting in per-CPU lists
 node_used()
 {
