@@ -20,9 +20,6 @@ CDM_MAP_VERSION(1);
 /* The node whose order is kept. Range 0..63; must be a managed node. */
 const volatile __s32 nid = 1;
 
-/* Entries of the ring that one call looks at, at most. */
-#define LOOK	128
-
 /* Folios that were named, and entries whose folio had gone; calls without any. */
 __u64 n_named, n_stale, n_short;
 
@@ -41,12 +38,15 @@ void CDM_CALLBACK(reclaim, fifo_reclaim, const struct cdm_reclaim_ctx *c)
 {
 	struct cdm_arrival a;
 	__u64 named = n_named, nr;
-	int i, err;
+	__u32 *step;
+	int err;
 
 	if (c->nid != nid)
 		return;
 	cdm_say_of_all(c, cdm_deny());
-	for (i = 0; i < LOOK && cdm_arrival_peek(&a, &nr); i++) {
+	bpf_for_each(cdm_step, step, &c->common) {
+		if (!cdm_arrival_peek(&a, &nr))
+			break;
 		err = cdm_bpf_evict_propose(&c->common, a.pfn, a.seq);
 		if (err == -ENOSPC)
 			break;

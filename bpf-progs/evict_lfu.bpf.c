@@ -71,22 +71,24 @@ void CDM_CALLBACK(migrated, lfu_migrated, const struct cdm_migrated_ctx *c)
 	struct cdm_place *me;
 	__u32 i;
 
-	if (c->src_nid == c->dst_nid)
-		return;
-	if (!c->status && c->dst_nid == nid)
+	switch (cdm_queue_move(c, nid, &i)) {
+	case CDM_QUEUE_CAME:
 		arrive(&c->common, c->new_pfn);
-	if (c->src_nid != nid)
-		return;
-	i = cdm_place_of(c->old_pfn);
-	if (i == CDM_NOWHERE)
-		return;
-	me = cdm_place_at(i);
-	if (!c->status)
+		break;
+	case CDM_QUEUE_LEFT:
+		cdm_place_at(i)->mark = 0;
 		cdm_queue_remove(i);
-	else if (me->mark)
+		break;
+	case CDM_QUEUE_FAILED:
+		me = cdm_place_at(i);
 		/* It was named, and could not leave. */
-		put_off(i);
-	me->mark = 0;
+		if (me->mark)
+			put_off(i);
+		me->mark = 0;
+		break;
+	default:
+		break;
+	}
 }
 
 /* The first of the lowest key that there is, which is the age from now on. */

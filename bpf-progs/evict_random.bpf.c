@@ -21,8 +21,8 @@ CDM_MAP_VERSION(1);
 /* The node. Range 0..63; must be a managed node. */
 const volatile __s32 nid = 1;
 
-/* Tries of one call, at most. */
-#define LOOK	128
+/* Tries for each page that shall leave, at most: entries may be stale. */
+#define TRIES	4
 
 /* Folios that were named, and entries whose folio had gone; calls without any. */
 __u64 n_named, n_stale, n_short;
@@ -42,7 +42,8 @@ void CDM_CALLBACK(reclaim, random_reclaim, const struct cdm_reclaim_ctx *c)
 {
 	__u64 tail = arrivals_tail, named = n_named, span;
 	struct cdm_arrival a;
-	int i, err;
+	__u32 *step;
+	int err;
 
 	if (c->nid != nid || !tail)
 		return;
@@ -54,7 +55,9 @@ void CDM_CALLBACK(reclaim, random_reclaim, const struct cdm_reclaim_ctx *c)
 	if (!span)
 		return;
 	cdm_say_of_all(c, cdm_deny());
-	for (i = 0; i < LOOK; i++) {
+	bpf_for_each(cdm_step, step, &c->common) {
+		if (*step > c->nr_candidates + TRIES * c->nr_pages)
+			break;
 		if (!cdm_arrival_at(tail - 1 - bpf_get_prandom_u32() % span, &a))
 			break;
 		err = cdm_bpf_evict_propose(&c->common, a.pfn, a.seq);

@@ -117,27 +117,27 @@ void CDM_CALLBACK(migrated, s3_migrated, const struct cdm_migrated_ctx *c)
 	struct cdm_place *me;
 	__u32 i;
 
-	if (c->src_nid == c->dst_nid)
-		return;
-	if (!c->status && c->dst_nid == nid)
+	switch (cdm_queue_move(c, nid, &i)) {
+	case CDM_QUEUE_CAME:
 		arrive(&c->common, c->new_pfn, c->page_id);
-	if (c->src_nid != nid)
-		return;
-	i = cdm_place_of(c->old_pfn);
-	if (i == CDM_NOWHERE)
-		return;
-	me = cdm_place_at(i);
-	if (c->status) {
+		break;
+	case CDM_QUEUE_LEFT:
+		me = cdm_place_at(i);
+		if (me->mark == SMALL + 1 && c->page_id)
+			remember(c->page_id);
+		me->mark = 0;
+		cdm_queue_remove(i);
+		break;
+	case CDM_QUEUE_FAILED:
+		me = cdm_place_at(i);
 		/* It was named, and could not leave. */
 		if (me->mark)
 			cdm_queue_push(me->mark - 1, i);
 		me->mark = 0;
-		return;
+		break;
+	default:
+		break;
 	}
-	if (me->mark == SMALL + 1 && c->page_id)
-		remember(c->page_id);
-	me->mark = 0;
-	cdm_queue_remove(i);
 }
 
 /* The oldest of the queue whose turn it is. */

@@ -58,18 +58,22 @@ void CDM_CALLBACK(migrated, sieve_migrated, const struct cdm_migrated_ctx *c)
 {
 	__u32 i;
 
-	if (c->status || c->src_nid == c->dst_nid)
-		return;
-	if (c->dst_nid == nid)
+	switch (cdm_queue_move(c, nid, &i)) {
+	case CDM_QUEUE_CAME:
 		arrive(&c->common, c->new_pfn);
-	if (c->src_nid != nid)
-		return;
-	i = cdm_place_of(c->old_pfn);
-	if (i == CDM_NOWHERE)
-		return;
-	if (hand == i)
-		hand_on(cdm_place_at(i));
-	cdm_queue_remove(i);
+		break;
+	case CDM_QUEUE_LEFT:
+		if (hand == i)
+			hand_on(cdm_place_at(i));
+		cdm_queue_remove(i);
+		break;
+	case CDM_QUEUE_WITHIN:
+		if (hand == cdm_place_of(c->old_pfn))
+			hand = i;
+		break;
+	default:
+		break;
+	}
 }
 
 void CDM_CALLBACK(reclaim, sieve_reclaim, const struct cdm_reclaim_ctx *c)

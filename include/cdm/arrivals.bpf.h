@@ -84,13 +84,16 @@ static __always_inline void cdm_arrival_pass(__u64 nr)
 	__sync_val_compare_and_swap(&arrivals_head, nr, nr + 1);
 }
 
-/* From migrated: a folio that came to @nid by a move. */
+/*
+ * From migrated: a folio that came to @nid by a move. One that moved within the node, by
+ * compaction say, is as one that comes: its entry has gone stale.
+ */
 static __always_inline void cdm_arrived_by_move(const struct cdm_migrated_ctx *c,
 						__s32 nid)
 {
 	struct cdm_folio_info info;
 
-	if (c->status || c->dst_nid != nid || c->src_nid == nid)
+	if (c->status || c->dst_nid != nid)
 		return;
 	if (!cdm_bpf_folio_info(&c->common, c->new_pfn, &info, sizeof(info)))
 		cdm_arrived(c->new_pfn, info.seq);

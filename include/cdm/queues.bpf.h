@@ -173,4 +173,63 @@ static __always_inline __s32 cdm_place_look(const struct cdm_common *c,
 	return (info.access - before) & 0xffff;
 }
 
+/* Under the lock: @to is in the place of @from, in the list and in what is known. */
+static __always_inline void __cdm_place_transfer(__u32 from, __u32 to)
+{
+	struct cdm_place *old = cdm_place_at(from), *new = cdm_place_at(to);
+	struct cdm_queue_ends *q;
+
+	if (new->queue)
+		__cdm_queue_remove(to);
+	*new = *old;
+	old->queue = 0;
+	old->mark = 0;
+	if (!new->queue)
+		return;
+	q = cdm_queue_at(new->queue - 1);
+	if (new->prev != CDM_NOWHERE)
+		cdm_place_at(new->prev)->next = to;
+	else
+		q->head = to;
+	if (new->next != CDM_NOWHERE)
+		cdm_place_at(new->next)->prev = to;
+	else
+		q->tail = to;
+}
+
+/* What a move means to the queues of a node. */
+enum cdm_queue_move {
+	CDM_QUEUE_NOT_OURS,
+	CDM_QUEUE_CAME,		/* cdm_place_enter() is for the policy */
+	CDM_QUEUE_LEFT,		/* *place has become free */
+	CDM_QUEUE_FAILED,	/* what is at *place was to leave, and did not */
+	CDM_QUEUE_WITHIN,	/* compaction, say; it is at *place now, with all it had */
+};
+
+static __always_inline enum cdm_queue_move
+cdm_queue_move(const struct cdm_migrated_ctx *c, __s32 nid, __u32 *place)
+{
+	__u32 to;
+
+	if (c->src_nid != nid)
+		return !c->status && c->dst_nid == nid ? CDM_QUEUE_CAME : CDM_QUEUE_NOT_OURS;
+	*place = cdm_place_of(c->old_pfn);
+	if (*place == CDM_NOWHERE)
+		return CDM_QUEUE_NOT_OURS;
+	if (c->status)
+		return c->dst_nid == nid ? CDM_QUEUE_NOT_OURS : CDM_QUEUE_FAILED;
+	if (c->dst_nid != nid)
+		return CDM_QUEUE_LEFT;
+	to = cdm_place_of(c->new_pfn);
+	if (to == CDM_NOWHERE)
+		return CDM_QUEUE_LEFT;
+	if (to == *place)
+		return CDM_QUEUE_NOT_OURS;
+	bpf_spin_lock(&cdm_queue_lock);
+	__cdm_place_transfer(*place, to);
+	bpf_spin_unlock(&cdm_queue_lock);
+	*place = to;
+	return CDM_QUEUE_WITHIN;
+}
+
 #endif /* _CDM_QUEUES_BPF_H */
