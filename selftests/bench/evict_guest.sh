@@ -3,10 +3,11 @@
 #
 # The benchmark evict's share in the guest: measures and prints lines for report.sh.
 #
-#   evict_guest.sh KERNEL ROUNDS
+#   evict_guest.sh KERNEL ROUNDS [SIZE]
 #
 # KERNEL is its build. Node 1 is kmem's: stock in one half of a round, where node 0
-# is demoted to it, and adopted in the other, where it evicts to node 0.
+# is demoted to it, and adopted in the other, where it evicts to node 0. With SIZE, that
+# of node 1 in MiB, it is filled and no policy takes part.
 
 set -u
 
@@ -15,7 +16,7 @@ cost=$repo/build/selftests/evictcost
 cdm=/sys/kernel/mm/cdm
 cg=/sys/fs/cgroup/evict
 thp=/sys/kernel/mm/transparent_hugepage
-kernel=$1 rounds=$2
+kernel=$1 rounds=$2 nodesize=${3:-}
 PATH=$repo/build/bin:$PATH
 
 die()
@@ -31,11 +32,11 @@ measure()
 	bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $cg "$cost" "$@" || die "evictcost $*"
 }
 
-# stock METRIC ORDER TEXT - node 0 is demoted to node 1
+# stock METRIC ORDER MIB MIB-TO-LEAVE - node 0 is demoted to node 1
 stock()
 {
 	echo 1 >/sys/kernel/mm/numa/demotion_enabled
-	measure demotion "$1" 0 64 "$2" $cg/memory.reclaim "$3"
+	measure demotion "$1" 0 "$3" "$2" $cg/memory.reclaim "$4"
 	echo 0 >/sys/kernel/mm/numa/demotion_enabled
 }
 
@@ -46,10 +47,52 @@ managed()
 	echo 0 0 >$cdm/nodes/1/watermarks
 }
 
-# evicts CONFIG METRIC ORDER TEXT - node 1 evicts to node 0
+# evicts CONFIG METRIC ORDER MIB MIB-TO-LEAVE - node 1 evicts to node 0
 evicts()
 {
-	measure "$1" "$2" 1 64 "$3" $cdm/nodes/1/evict "$4"
+	measure "$1" "$2" 1 "$4" "$3" $cdm/nodes/1/evict "$5"
+}
+
+# tail CONFIG - faults bound to node 1 when it is full
+tail()
+{
+	"$cost" "$1" fault tail 1 32 || die "evictcost tail $1"
+}
+
+# sizes - a node that is full gives up the same, whatever its size
+sizes()
+{
+	stock per_page_${nodesize}m 0 32 16
+	managed
+	evicts none per_page_${nodesize}m 0 $((nodesize - 24)) 16
+	echo 1 >$cdm/release || die "release"
+}
+
+# tails - a fault that finds the node full: reclaim by swap, and eviction
+tails()
+{
+	echo 2G >/sys/block/zram0/disksize
+	mkswap /dev/zram0 >/dev/null && swapon /dev/zram0 || die "zram"
+	tail reclaim
+	swapoff /dev/zram0 || die "swapoff"
+	managed
+	tail none
+	for p in lru fifo; do
+		with_policy $p tail evict_$p
+	done
+	echo 1 >$cdm/release || die "release"
+}
+
+# with_policy NAME CMD... - evict_NAME is attached while CMD runs
+with_policy()
+{
+	local set=(--set nid=1) p=$1
+
+	[ "$p" != lru ] || set=(--set to=0)
+	cdmctl policy load "$repo/build/bpf/evict_$p.bpf.o" --pin e "${set[@]}" \
+		>/dev/null || die "evict_$p"
+	"${@:2}"
+	cdmctl policy unload e >/dev/null || die "unload"
 }
 
 for f in "$thp"/hugepages-*kB/enabled; do
@@ -72,20 +115,20 @@ for ((i = 0; i <= rounds; i++)); do
 	# The first round is thrown away: what is allocated once is in it.
 	exec 3>&1
 	[ $i -gt 0 ] || exec 3>/dev/null
+	if [ -n "$nodesize" ]; then
+		sizes >&3
+		continue
+	fi
 	for order in 0 9; do
 		metric=per_page_$((order ? 2 : 4))$([ $order = 9 ] && echo m || echo k)
-		stock $metric $order 48M >&3
+		stock $metric $order 64 48 >&3
 		managed
-		evicts none $metric $order 48M >&3
+		evicts none $metric $order 64 48 >&3
 		for p in lru fifo sieve; do
-			set=(--set nid=1)
-			[ $p != lru ] || set=(--set to=0)
-			cdmctl policy load "$repo/build/bpf/evict_$p.bpf.o" --pin e "${set[@]}" \
-				>/dev/null || die "evict_$p"
-			evicts evict_$p $metric $order 48M >&3
-			cdmctl policy unload e >/dev/null || die "unload"
+			with_policy $p evicts evict_$p $metric $order 64 48 >&3
 		done
 		echo 1 >$cdm/release || die "release"
 	done
 	exec 3>&-
 done
+[ -n "$nodesize" ] || tails

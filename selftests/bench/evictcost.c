@@ -2,11 +2,11 @@
 /*
  * What does it cost to get a page off a node, in instructions?
  *
- *	evictcost CONFIG METRIC FROM MIB ORDER TRIGGER TEXT
+ *	evictcost CONFIG METRIC FROM MIB ORDER TRIGGER MIB-TO-LEAVE
  *
  * For a guest that QEMU runs with -icount shift=0: rdtsc then advances by one with
  * every instruction. MIB of fresh memory on node FROM, in folios of ORDER, is made
- * cold (MADV_COLD), so that neither config ages it first. Then TEXT is written to the
+ * cold (MADV_COLD), so that neither config ages it first. Then a size is written to the
  * file TRIGGER, which makes the kernel reclaim: stock demotion by a cgroup's
  * memory.reclaim, eviction by the node's attribute.
  *
@@ -15,11 +15,13 @@
  *
  *	evictcost CONFIG METRIC tail NODE MIB
  *
- * touches MIB bound to a node that is full by then, and prints what a fault took:
- * METRIC_p50, _p99 and _max.
+ * touches more memory than a node has, MIB of it when it is full, all of which the
+ * kernel is to find there, and prints what one of these faults took: METRIC_p50, _p99
+ * and _max.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <numa.h>
 #include <numaif.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -49,8 +51,8 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* Memory of ours, bound to a node and aligned like the largest folio. */
-static char *map(size_t size, int node)
+/* Memory of ours, with a mempolicy for a node and aligned like the largest folio. */
+static char *map(size_t size, int node, int mode)
 {
 	unsigned long mask = 1UL << node;
 	char *room, *p;
@@ -60,7 +62,7 @@ static char *map(size_t size, int node)
 	if (room == MAP_FAILED)
 		die("mmap");
 	p = (char *)(((uintptr_t)room + HUGE - 1) & ~(HUGE - 1));
-	if (mbind(p, size, MPOL_PREFERRED, &mask, 8 * sizeof(mask), 0))
+	if (mbind(p, size, mode, &mask, 8 * sizeof(mask), 0))
 		die("mbind");
 	return p;
 }
@@ -106,14 +108,21 @@ static double copy_cost(void)
 
 static int tail(const char *config, const char *metric, int node, size_t size)
 {
-	size_t n = size / PAGE, i, j;
+	size_t n = size / PAGE, full, i, j;
 	uint64_t *took = calloc(n, sizeof(*took)), t;
-	char *p = map(size, node);
+	long long free;
+	char *p;
 
-	if (!took)
-		die("calloc");
+	if (!took || numa_node_size64(node, &free) < 0)
+		die("node");
+	full = free / PAGE * PAGE;
+	p = map(full + size, node, MPOL_BIND);
 	memset(took, 1, n * sizeof(*took));
-	madvise(p, size, MADV_NOHUGEPAGE);
+	madvise(p, full + size, MADV_NOHUGEPAGE);
+	for (i = 0; i < full; i += PAGE)
+		*(volatile char *)(p + i) = 1;
+	madvise(p, full, MADV_COLD);
+	p += full;
 	for (i = 0; i < n; i++) {
 		t = rdtsc();
 		*(volatile char *)(p + i * PAGE) = 1;
@@ -138,7 +147,8 @@ static int tail(const char *config, const char *metric, int node, size_t size)
 
 int main(int argc, char **argv)
 {
-	size_t size, i, before, left;
+	size_t size, i, before, left, want;
+	char text[32];
 	uint64_t took;
 	double per_page;
 	int fd, node;
@@ -147,12 +157,13 @@ int main(int argc, char **argv)
 	if (argc == 6 && !strcmp(argv[3], "tail"))
 		return tail(argv[1], argv[2], atoi(argv[4]), strtoul(argv[5], NULL, 0) << 20);
 	if (argc != 8) {
-		fprintf(stderr, "evictcost CONFIG METRIC FROM MIB ORDER TRIGGER TEXT\n");
+		fprintf(stderr, "evictcost CONFIG METRIC FROM MIB ORDER TRIGGER MIB-TO-LEAVE\n");
 		return 2;
 	}
 	node = atoi(argv[3]);
 	size = strtoul(argv[4], NULL, 0) << 20;
-	p = map(size, node);
+	want = strtoul(argv[7], NULL, 0) << 20;
+	p = map(size, node, MPOL_PREFERRED);
 	madvise(p, size, atoi(argv[5]) ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	for (i = 0; i < size; i += PAGE)
 		*(volatile char *)(p + i) = 1;
@@ -163,14 +174,15 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		die(argv[6]);
 
+	snprintf(text, sizeof(text), "%zu", want);
 	took = rdtsc();
-	if (write(fd, argv[7], strlen(argv[7])) < 0 && errno != EAGAIN)
+	if (write(fd, text, strlen(text)) < 0 && errno != EAGAIN)
 		die(argv[6]);
 	took = rdtsc() - took;
 	left = before - pages_on(p, size, node);
-	if (left < before / 2) {
+	if (left < want / PAGE / 2) {
 		fprintf(stderr, "evictcost: %s: only %zu of %zu pages left node %d\n",
-			argv[1], left, before, node);
+			argv[1], left, want / PAGE, node);
 		return 1;
 	}
 	per_page = (double)took / left;

@@ -3,13 +3,14 @@
 #
 # Turns repeated measurements into a benchmark's result.
 #
-#   report NAME BASE <LINES
+#   report NAME BASE[,BASE...] <LINES
 #
 # A line is "CONFIG METRIC UNIT VALUE"; the same config and metric again is a
 # repetition. Writes build/bench/NAME.json and prints the same as a table. A
 # row's value is the median of its repetitions, its spread the largest minus the
 # smallest, in the row's unit, and its ratio is against the row of config BASE of
-# the same metric in the same run. A metric that BASE does not have has no ratio.
+# the same metric in the same run, the first that it has. A metric that has none has
+# no ratio.
 
 set -u
 
@@ -18,7 +19,7 @@ name=$1 base=$2
 json=$repo/build/bench/$name.json
 
 mkdir -p "$repo/build/bench"
-awk -v name="$name" -v base="$base" -v json="$json.tmp" '
+awk -v name="$name" -v want="$base" -v json="$json.tmp" '
 function order(a, n,	i, j, t)
 {
 	for (i = 2; i <= n; i++)
@@ -57,18 +58,23 @@ END {
 		med[key] = n[key] % 2 ? a[m] : (a[m] + a[m + 1]) / 2
 		spread[key] = a[n[key]] - a[1]
 	}
+	bases = split(want, base, ",")
 	printf "{\"name\":\"%s\",\"rows\":[", name >json
 	printf "%-20s %-16s %12s %8s %8s  %s\n", "metric", "config", "value", "ratio", "spread", "unit"
 	for (i = 1; i <= metrics; i++) {
 		nc = split(configs[metric[i]], c, " ")
 		for (j = 1; j <= nc; j++) {
 			key = metric[i] SUBSEP c[j]
-			bkey = metric[i] SUBSEP base
-			has = bkey in med && med[bkey] != 0
+			has = 0
+			for (k = 1; k <= bases && !has; k++) {
+				bkey = metric[i] SUBSEP base[k]
+				has = bkey in med && med[bkey] != 0
+			}
+			k--
 			ratio = has ? sprintf("%.4f", med[key] / med[bkey]) : "null"
 			printf "%s\n{\"metric\":\"%s\",\"config\":\"%s\",\"value\":%.2f,\"unit\":\"%s\",\"base\":%s,\"ratio\":%s,\"spread\":%.2f}",
 				rows++ ? "," : "", metric[i], c[j], med[key], unit[metric[i]],
-				has ? "\"" base "\"" : "null", ratio, spread[key] >json
+				has ? "\"" base[k] "\"" : "null", ratio, spread[key] >json
 			printf "%-20s %-16s %12.2f %8s %8.2f  %s\n", metric[i], c[j], med[key],
 				has ? ratio : "-", spread[key], unit[metric[i]]
 		}
