@@ -82,6 +82,14 @@ extern const struct noun noun_policy;
 extern const struct noun noun_page;
 extern const struct noun noun_sim;
 
+/* ---- cmd_node.c, and its verbs in cmd_node_evict.c ---------------------------- */
+
+int node_check_managed(int nid);
+int node_done(int nid, const char *what);
+int node_evict(int argc, char **argv);
+int node_watermarks(int argc, char **argv);
+int node_targets(int argc, char **argv);
+
 /* ---- cmd_page_NAME.c: verbs of cmd_page.c ----------------------------------- */
 
 int page_rmap(int argc, char **argv);

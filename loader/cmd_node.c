@@ -226,7 +226,7 @@ static int node_list(int argc, char **argv)
 /* ---- adopt, release, mode --------------------------------------------------- */
 
 /* Prints the node as it is now: what a change has led to. */
-static int node_done(int nid, const char *what)
+int node_done(int nid, const char *what)
 {
 	if (env.json)
 		out_json(node_json(nid));
@@ -266,7 +266,7 @@ static int node_write(const char *file, int nid, const char *doing)
 	return err;
 }
 
-static int node_check_managed(int nid)
+int node_check_managed(int nid)
 {
 	int err = node_check_device(nid);
 
@@ -379,98 +379,14 @@ static int node_mode(int argc, char **argv)
 	return node_done(a.nid, a.mode);
 }
 
-struct evict_args {
-	int nid, nr;
-	unsigned long long bytes;
-};
-
-static error_t evict_parse(int key, char *arg, struct argp_state *state)
-{
-	struct evict_args *a = state->input;
-
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (a->nr == 2)
-			return ARGP_ERR_UNKNOWN;
-		if (!a->nr++)
-			return parse_nid(arg, &a->nid) ? EINVAL : 0;
-		if (parse_size(arg, "SIZE", &a->bytes))
-			return EINVAL;
-		if (!a->bytes) {
-			err_set(-EINVAL, "SIZE: nothing is to be evicted");
-			return EINVAL;
-		}
-		return 0;
-	case ARGP_KEY_END:
-		if (a->nr == 2)
-			return 0;
-		err_set(-EINVAL, "a node and a size are needed");
-		return EINVAL;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-/* Pages that left the node because an administrator asked, so far. */
-static unsigned long long evicted_admin(int nid)
-{
-	unsigned long long n = 0;
-	char buf[4096], *at;
-
-	if (!node_attr(nid, "stats", buf, sizeof(buf))) {
-		at = strstr(buf, "evicted_admin ");
-		if (at)
-			n = strtoull(at + strlen("evicted_admin "), NULL, 10);
-	}
-	return n;
-}
-
-static int node_evict(int argc, char **argv)
-{
-	static const struct argp argp = {
-		.parser = evict_parse,
-		.args_doc = "N SIZE",
-		.doc = "Have node N give up SIZE bytes of what is cold on it."
-		       "\vThe owner of reclaim says what leaves and where to; without one it is what the "
-		       "kernel's LRU finds cold, to the nearest node with CPU memory. SIZE takes K, M, G or T.\n\n"
-		       "EXAMPLES:\n"
-		       "  cdmctl node evict 1 256M",
-	};
-	struct evict_args a = {};
-	char path[128], text[32], why[256];
-	unsigned long long before;
-	int err;
-
-	err = cmd_parse(&argp, argc, argv, &a);
-	if (err)
-		return err == CMD_DONE ? 0 : err;
-	err = kernel_check();
-	err = err ?: node_check_managed(a.nid);
-	if (err)
-		return err;
-	before = evicted_admin(a.nid);
-	snprintf(path, sizeof(path), "%s/nodes/%d/evict", CDM_SYSFS, a.nid);
-	snprintf(text, sizeof(text), "%llu", a.bytes);
-	err = write_text(path, text);
-	if (err == -EACCES || err == -EPERM) {
-		err_set(err, "cannot evict from node %d: it needs CAP_SYS_ADMIN", a.nid);
-		err_hint("run it as root");
-		return err;
-	}
-	if (err == -EAGAIN && kernel_last_error(why, sizeof(why)))
-		return err_set(err, "not all of it could leave: %s", why);
-	if (err)
-		return err_set(err, "cannot evict from node %d: %s", a.nid, strerror(-err));
-	snprintf(text, sizeof(text), "gave up %llu pages", evicted_admin(a.nid) - before);
-	return node_done(a.nid, text);
-}
-
 static const struct verb verbs[] = {
 	{ "list", "", "List managed nodes", node_list },
 	{ "adopt", "N", "Manage a node that another driver brought online", node_adopt },
 	{ "release", "N", "Return an adopted node to stock behaviour", node_release },
 	{ "mode", "N MODE", "closed, last-resort or open", node_mode },
 	{ "evict", "N SIZE", "Have a node give up what is cold", node_evict },
+	{ "watermarks", "N [LOW HIGH]", "How much a node keeps free", node_watermarks },
+	{ "targets", "N [NODE...|default]", "Where what a node gives up goes", node_targets },
 	{}
 };
 

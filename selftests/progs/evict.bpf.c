@@ -127,10 +127,13 @@ static __always_inline void propose_others(const struct cdm_reclaim_ctx *c)
 {
 	struct cdm_arrival a = {};
 	__u64 nr = 0;
-	int i, err;
+	__u32 *step;
+	int err;
 
-	/* More than a batch, so that there is enough at some time. */
-	for (i = 0; i < 96; i++) {
+	/* More than is ever wanted, so that there is enough at some time. */
+	bpf_for_each(cdm_step, step, &c->common) {
+		if (*step > (propose == PROPOSE_RANDOM ? 256 : 1024))
+			return;
 		if (propose == PROPOSE_RANDOM)
 			a.pfn = bpf_get_prandom_u32();
 		else if (!cdm_arrival_peek(&a, &nr))

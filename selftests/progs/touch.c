@@ -2,7 +2,7 @@
 /*
  * Makes page faults of one chosen kind and says where the pages are.
  *
- *	touch [-s KIB] [-k KIND] [-m huge|nohuge] [-w SEC] [-D DEVICE] [-c] [-l] [-p]
+ *	touch [-s KIB] [-k KIND] [-m huge|nohuge] [-w SEC] [-D DEVICE] [-c] [-l] [-p] [-h]
  *
  * KIND is what the faults that count are:
  *
@@ -21,7 +21,8 @@
  * there, as move_pages() finds them. -w keeps the memory for so long. With -c every
  * word of anon and shmem is written and, after that, read back: the exit status is
  * 3 if one is not what was written. With -l the memory is mlocked as it is touched. With -p
- * each page is referenced by a pipe when all are there, which pins it where it is.
+ * each page is referenced by a pipe when all are there, which pins it where it is. With -h
+ * half of them, here and there, are given back then, so that there are holes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -50,7 +51,7 @@
 static const char *advice;
 static const char *device;
 static int wait_sec;
-static int check, lock, pinned;
+static int check, lock, pinned, holes;
 
 static int die(const char *what)
 {
@@ -316,7 +317,7 @@ int main(int argc, char **argv)
 	char *p;
 	int c;
 
-	while ((c = getopt(argc, argv, "s:k:m:w:D:clp")) != -1) {
+	while ((c = getopt(argc, argv, "s:k:m:w:D:clph")) != -1) {
 		switch (c) {
 		case 's': size = strtoul(optarg, NULL, 0) << 10; break;
 		case 'k': kind = optarg; break;
@@ -326,8 +327,9 @@ int main(int argc, char **argv)
 		case 'c': check = 1; break;
 		case 'l': lock = 1; break;
 		case 'p': pinned = 1; break;
+		case 'h': holes = 1; break;
 		default:
-			fprintf(stderr, "touch [-s KIB] [-k anon|zero|cow|file|shmem|swapin|shared] [-m huge|nohuge] [-w SEC] [-D DEVICE] [-c] [-l] [-p]\n");
+			fprintf(stderr, "touch [-s KIB] [-k anon|zero|cow|file|shmem|swapin|shared] [-m huge|nohuge] [-w SEC] [-D DEVICE] [-c] [-l] [-p] [-h]\n");
 			return 2;
 		}
 	}
@@ -368,6 +370,9 @@ int main(int argc, char **argv)
 	}
 	if (pinned)
 		pin(p, size);
+	for (unsigned int i = 0; holes && i < size / PAGE; i++)
+		if (i * 2654435761U >> 31 && madvise(p + i * PAGE, PAGE, MADV_DONTNEED))
+			die("madvise");
 	report(p, size);
 	if (check)
 		verify(p, size);

@@ -139,5 +139,7 @@ int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 		struct cdm_sim_run *req);
 int cdm_sim_move(struct cdm_sim *sim, struct mm_struct *mm,
 		 struct cdm_sim_move *req);
+int cdm_sim_atomic(struct cdm_sim *sim, struct mm_struct *mm,
+		   struct cdm_sim_atomic *req);
 
 #endif /* _CDM_SIM_H */

@@ -193,6 +193,27 @@ static long sim_move(struct sim_file *f, void __user *arg)
 	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : err;
 }
 
+static long sim_atomic(struct sim_file *f, void __user *arg)
+{
+	struct cdm_sim_atomic req;
+	long err = copy_in(&req, sizeof(req), sizeof(req), arg);
+
+	if (err)
+		return err;
+	if (!req.nr || req.nr > 65536 || req.pad ||
+	    memchr_inv(req.reserved, 0, sizeof(req.reserved)))
+		return -EINVAL;
+	req.by_node = 0;
+	req.by_vma = 0;
+	req.elsewhere = 0;
+	req.max_ns = 0;
+	if (!mmget_not_zero(f->mm))
+		return -ESRCH;
+	err = cdm_sim_atomic(f->sim, f->mm, &req);
+	mmput(f->mm);
+	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : err;
+}
+
 static long sim_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct sim_file *f = file->private_data;
@@ -206,6 +227,8 @@ static long sim_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return sim_run(f, (void __user *)arg);
 	case CDM_SIM_IOC_MOVE:
 		return sim_move(f, (void __user *)arg);
+	case CDM_SIM_IOC_ATOMIC:
+		return sim_atomic(f, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

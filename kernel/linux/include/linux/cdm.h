@@ -468,7 +468,8 @@ struct cdm_folio_info {
 /**
  * struct cdm_reclaim_ctx - a managed node must give up pages
  * @common: see struct cdm_common
- * @nr_pages: pages that shall leave, which is how many the candidates have
+ * @nr_pages: pages that shall leave: as many as the candidates have or, where nobody
+ *	waits for the first of them, more
  * @nr_candidates: folios to choose from
  * @nid: the node
  * @why: enum cdm_evict_why

@@ -283,6 +283,12 @@ static inline bool cdm_evict_folios(struct list_head *folios,
 	return true;
 }
 
+/* As in demotion, who isolated a folio counts it until all are done. */
+static inline bool cdm_counts_isolated(int reason)
+{
+	return reason == MR_CDM_EVICT;
+}
+
 /* Was isolated from the LRU and returns: not an arrival. */
 static inline void cdm_folio_putback(struct folio *folio)
 {
@@ -366,6 +372,11 @@ static inline struct folio *cdm_folio_placed(struct folio *folio)
 static inline void cdm_folio_moved(struct folio *src, struct folio *dst,
 				   int reason)
 {
+}
+
+static inline bool cdm_counts_isolated(int reason)
+{
+	return false;
 }
 
 static inline unsigned int

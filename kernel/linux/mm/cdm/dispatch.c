@@ -244,8 +244,11 @@ static void cdm_count_place(struct cdm_policy *p, int nid, unsigned int order,
 	if (!node)
 		return;
 	cdm_node_count(node, got ? CDM_STAT_PLACE_HIT : CDM_STAT_PLACE_FULL, 1);
-	if (!got && !order)
+	if (!got && !order) {
 		cdm_node_count(node, CDM_STAT_SPILLED, 1);
+		count_vm_event(CDM_SPILLED);
+		count_memcg_event_mm(current->mm, CDM_SPILLED);
+	}
 }
 
 /* The node that an answer means for this fault, and whether it may be tried. */

@@ -22,7 +22,8 @@
  *	 moved to a node   stay (kept list)    go on in reclaim: swapped or dropped
  *
  * Nothing is swapped or dropped that another node can hold, unless the policy says
- * so. When no node has room the folio stays, and the CPU nodes' kswapd is awake by
+ * so. Where it goes is for the policy to say, else for the administrator (evict_targets),
+ * else it is the nearest node with CPUs' memory. When no node has room the folio stays, and the CPU nodes' kswapd is awake by
  * then. Only after CDM_EVICT_FULL_MAX such batches in a row, and not for kcdmd,
  * which can wait, does reclaim go on with them as it does on any node.
  *
@@ -44,17 +45,11 @@
  */
 #define pr_fmt(fmt) "cdm: " fmt
 
-#include <linux/freezer.h>
-#include <linux/kthread.h>
 #include <linux/memcontrol.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
-#include <linux/compaction.h>	/* needs mm.h */
 #include <linux/pagemap.h>
-#include <linux/psi.h>
-#include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/swap.h>
 #include <trace/events/cdm.h>
 
@@ -70,27 +65,6 @@
 
 /* Nodes that the verdicts on one batch may name; the kernel chooses for others. */
 #define CDM_EVICT_TARGETS	3
-
-/* Calls of reclaim in a row that free nothing, until it is believed. */
-#define CDM_EVICT_IDLE_TRIES	4
-
-/* An allocation: calls of reclaim, of 32 pages or more each. */
-#define CDM_EVICT_TRIES		32
-
-/*
- * After a look at all of a node in vain, allocations do not look for so long, and for
- * so many times as long as the look took: pinned folios are looked at one by one.
- */
-#define CDM_EVICT_REST		(HZ / 10UL)
-#define CDM_EVICT_REST_TIMES	8
-#define CDM_EVICT_REST_MAX	(5UL * HZ)
-
-/* kcdmd: calls of reclaim in one turn, and pages after which it ends. */
-#define CDM_EVICT_TURN		16
-#define CDM_EVICT_TURN_PAGES	1024
-
-/* Pages in one call of reclaim where nobody waits for the first of them. */
-#define CDM_EVICT_GOAL		512UL
 
 /* ---- where to --------------------------------------------------------------- */
 
@@ -119,30 +93,45 @@ bool cdm_evict_target_ok(struct folio *folio, int nid)
 	       cdm_fstate_ms_since(st.last_move) > CDM_EVICT_RETURN_MS;
 }
 
-/* The nearest node with CPUs' memory that is not in @tried; NUMA_NO_NODE if none. */
-static int next_target(int from, nodemask_t *tried)
+/*
+ * Those that the administrator named, in his order, then the nearest node with CPUs'
+ * memory; what is in @tried is left out. NUMA_NO_NODE if there is no other.
+ */
+static int next_target(const struct cdm_node *node, nodemask_t *tried)
 {
-	int nid, best = NUMA_NO_NODE;
+	int nid, i, best = NUMA_NO_NODE;
 
+	for (i = 0; i < CDM_EVICT_NAMED && best == NUMA_NO_NODE; i++) {
+		nid = READ_ONCE(node->evict_named[i]) - 1;
+		if (nid >= 0 && node_state(nid, N_MEMORY) && !node_isset(nid, *tried))
+			best = nid;
+	}
+	if (best != NUMA_NO_NODE)
+		goto out;
 	for_each_node_state(nid, N_MEMORY) {
 		if (cdm_node_managed(nid) || node_isset(nid, *tried))
 			continue;
 		if (best == NUMA_NO_NODE ||
-		    node_distance(from, nid) < node_distance(from, best))
+		    node_distance(node->nid, nid) < node_distance(node->nid, best))
 			best = nid;
 	}
+out:
 	if (best != NUMA_NO_NODE)
 		node_set(best, *tried);
 	return best;
 }
 
-static void count_isolated(struct list_head *folios, int sign)
+/* Those that must not go to that node, which is managed, go to @others. */
+static void set_apart(struct list_head *folios, int nid, struct list_head *others)
 {
-	struct folio *folio;
+	struct folio *folio, *next;
 
-	list_for_each_entry(folio, folios, lru)
-		node_stat_mod_folio(folio, NR_ISOLATED_ANON + folio_is_file_lru(folio),
-				    sign * folio_nr_pages(folio));
+	if (!cdm_node_managed(nid))
+		return;
+	guard(rcu)();
+	list_for_each_entry_safe(folio, next, folios, lru)
+		if (!cdm_evict_target_ok(folio, nid))
+			list_move_tail(&folio->lru, others);
 }
 
 static unsigned int list_pages(struct list_head *folios)
@@ -155,7 +144,7 @@ static unsigned int list_pages(struct list_head *folios)
 	return nr;
 }
 
-/* Moves folios that are counted as isolated; what is left stays on the list. */
+/* What is left stays on the list. Who isolated the folios counts them (migrate.c). */
 static unsigned int evict_to(struct list_head *folios, int nid,
 			     unsigned int *failed)
 {
@@ -174,24 +163,88 @@ static unsigned int evict_to(struct list_head *folios, int nid,
  * are on @full afterwards, others that could not move are still on @folios.
  */
 static noinline_for_stack unsigned int
-evict_anywhere(struct list_head *folios, int from, struct list_head *full)
+evict_anywhere(struct list_head *folios, const struct cdm_node *node,
+	       struct list_head *full)
 {
 	nodemask_t tried = NODE_MASK_NONE;
 	struct folio *folio, *next;
 	unsigned int moved = 0, failed;
+	LIST_HEAD(others);
 	int nid;
 
 	list_splice_init(folios, full);
 	while (!list_empty(full)) {
-		nid = next_target(from, &tried);
+		nid = next_target(node, &tried);
 		if (nid == NUMA_NO_NODE)
 			break;
+		set_apart(full, nid, &others);
 		moved += evict_to(full, nid, &failed);
 		list_for_each_entry_safe(folio, next, full, lru)
 			if (folio_order(folio) < failed)
 				list_move_tail(&folio->lru, folios);
+		list_splice_tail_init(&others, full);
 	}
 	return moved;
+}
+
+/* ---- cgroups' counters -------------------------------------------------------- */
+
+static void count_event(struct mem_cgroup *memcg, enum vm_event_item item,
+			unsigned int nr)
+{
+	if (!nr)
+		return;
+	count_vm_events(item, nr);
+	if (memcg)
+		count_memcg_events(memcg, item, nr);
+}
+
+/*
+ * Pages by cgroup and by kind. Noted before they move, as what moved is on no list
+ * any more.
+ */
+#define CDM_TALLY	16
+
+struct tally {
+	unsigned int nr;
+	struct mem_cgroup *memcg[CDM_TALLY];
+	int pages[CDM_TALLY];
+	int kind[2];
+};
+
+/* Adds a folio's pages to its cgroup's; false if there are too many cgroups. */
+static bool tally_add(struct tally *t, struct folio *folio, int sign)
+{
+	struct mem_cgroup *memcg = folio_memcg(folio);
+	int pages = sign * folio_nr_pages(folio);
+	unsigned int i = t->nr;
+
+	/* The last one first. */
+	while (i && t->memcg[i - 1] != memcg)
+		i--;
+	if (!i) {
+		if (t->nr == CDM_TALLY)
+			return false;
+		i = ++t->nr;
+		t->memcg[i - 1] = memcg;
+		t->pages[i - 1] = 0;
+		if (memcg)
+			css_get(&memcg->css);
+	}
+	t->pages[i - 1] += pages;
+	t->kind[folio_is_file_lru(folio)] += pages;
+	return true;
+}
+
+static void tally_done(struct tally *t, enum vm_event_item item)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++) {
+		count_event(t->memcg[i], item, t->pages[i]);
+		if (t->memcg[i])
+			css_put(&t->memcg[i]->css);
+	}
 }
 
 /* ---- the policy ------------------------------------------------------------- */
@@ -217,7 +270,7 @@ static noinline_for_stack u64 ask(struct cdm_evict_batch *b,
 	b->call.nid = node->nid;
 	ctx = (struct cdm_reclaim_ctx) {
 		.common.call = &b->call,
-		.nr_pages = b->nr_pages,
+		.nr_pages = b->nr_wanted,
 		.nr_candidates = b->nr,
 		.nid = node->nid,
 		.why = b->why,
@@ -306,29 +359,39 @@ static void sort_batch(struct cdm_evict_batch *b, struct sorted *s, bool asked)
 	}
 }
 
-/* Up to a batch of the coldest, from the end of @folios. */
-static void take_batch(struct cdm_evict_batch *b, struct list_head *folios)
+/*
+ * References that are neither reclaim's nor those of who maps or caches it: a device's or
+ * a pipe's, I/O. It is isolated, but not locked, so this may change at once.
+ */
+static bool held(struct folio *folio)
+{
+	int refs = folio_ref_count(folio) - folio_mapcount(folio) - 1;
+
+	if (!folio_test_anon(folio) || folio_test_swapcache(folio))
+		refs -= folio_nr_pages(folio) + folio_test_private(folio);
+	return refs > 0;
+}
+
+/*
+ * Up to a batch of the coldest, from the end of @folios. What others refer to cannot move,
+ * and to find that out costs as much as a move: it stays.
+ */
+static void take_batch(struct cdm_evict_batch *b, struct list_head *folios,
+		       struct list_head *stay)
 {
 	b->nr = 0;
 	b->nr_pages = 0;
 	while (b->nr < CDM_EVICT_FOLIOS && !list_empty(folios)) {
 		struct folio *folio = lru_to_folio(folios);
 
+		if (held(folio)) {
+			list_move(&folio->lru, stay);
+			continue;
+		}
 		list_move(&folio->lru, &b->folios);
 		b->verdict[b->nr++] = 0;
 		b->nr_pages += folio_nr_pages(folio);
 	}
-}
-
-static enum cdm_evict_why evict_why(struct cdm_node *node)
-{
-	if (current_is_kswapd())
-		return CDM_EVICT_KSWAPD;
-	if (current == READ_ONCE(node->kcdmd))
-		return CDM_EVICT_BACKGROUND;
-	if (current == READ_ONCE(node->evict_admin))
-		return CDM_EVICT_ADMIN;
-	return CDM_EVICT_DIRECT;
 }
 
 /*
@@ -361,18 +424,55 @@ static bool give_up(struct cdm_node *node, enum cdm_evict_why why, bool full,
 	return false;
 }
 
-/* The policy's own choice of folios, which nobody else has isolated. */
-static unsigned int evict_proposed(struct cdm_evict_batch *b, int from)
+/*
+ * The policy's own choice of folios, which nobody else has isolated. As many at a time as
+ * there is room to note their cgroups.
+ */
+static noinline_for_stack unsigned int
+evict_proposed(struct cdm_evict_batch *b, const struct cdm_node *node)
 {
-	unsigned int moved;
-	LIST_HEAD(full);
+	struct pglist_data *pgdat = NODE_DATA(node->nid);
+	unsigned int moved = 0;
 
-	if (list_empty(&b->proposed))
-		return 0;
-	moved = evict_anywhere(&b->proposed, from, &full);
-	list_splice(&full, &b->proposed);
-	putback_movable_pages(&b->proposed);
+	while (!list_empty(&b->proposed)) {
+		struct folio *folio, *next;
+		struct tally t = {};
+		LIST_HEAD(some);
+		LIST_HEAD(full);
+
+		list_for_each_entry_safe(folio, next, &b->proposed, lru) {
+			if (!tally_add(&t, folio, 1))
+				break;
+			list_move_tail(&folio->lru, &some);
+		}
+		moved += evict_anywhere(&some, node, &full);
+		list_splice(&full, &some);
+		list_for_each_entry(folio, &some, lru)
+			tally_add(&t, folio, -1);
+		mod_node_page_state(pgdat, NR_ISOLATED_ANON, -t.kind[0]);
+		mod_node_page_state(pgdat, NR_ISOLATED_FILE, -t.kind[1]);
+		tally_done(&t, CDM_EVICTED_BACKGROUND + b->why);
+		putback_movable_pages(&some);
+	}
 	return moved;
+}
+
+/* The candidates are of one cgroup: reclaim scans one at a time, and holds it. */
+static void count_batch(struct cdm_evict_batch *b, struct cdm_node *node,
+			unsigned int moved, unsigned int proposed,
+			unsigned int kept, unsigned int over)
+{
+	cdm_node_count(node, CDM_STAT_EVICTED + b->why, moved + proposed);
+	cdm_node_count(node, CDM_STAT_EVICT_PROPOSED, proposed + b->nr_chosen);
+	cdm_node_count(node, CDM_STAT_EVICT_REFUSED, b->nr_refused);
+	cdm_node_count(node, CDM_STAT_EVICT_OVERRIDDEN, over);
+	cdm_node_count(node, CDM_STAT_EVICT_KEPT, kept);
+	count_event(b->memcg, CDM_EVICTED_BACKGROUND + b->why, moved);
+	count_event(b->memcg, CDM_EVICT_KEPT, kept);
+	count_event(b->memcg, CDM_EVICT_OVERRIDDEN, over);
+	if (b->why == CDM_EVICT_ADMIN)
+		WRITE_ONCE(node->evict_admin_left, node->evict_admin_left -
+			   min(node->evict_admin_left, moved + proposed));
 }
 
 static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node,
@@ -385,34 +485,24 @@ static unsigned int evict_batch(struct cdm_evict_batch *b, struct cdm_node *node
 
 	policy = ask(b, node);
 	sort_batch(b, &s, policy);
-	proposed = evict_proposed(b, node->nid);
+	proposed = evict_proposed(b, node);
 
 	for (i = 0; i < CDM_EVICT_TARGETS; i++) {
-		count_isolated(&s.to[i], 1);
 		moved += evict_to(&s.to[i], s.nid[i], &failed);
-	}
-	count_isolated(&s.any, 1);
-	for (i = 0; i < CDM_EVICT_TARGETS; i++)
 		list_splice_tail(&s.to[i], &s.any);
-	moved += evict_anywhere(&s.any, node->nid, &full);
+	}
+	moved += evict_anywhere(&s.any, node, &full);
 	if (overrule(node, s.nr_keep && !moved && !proposed)) {
 		/* What no node had room for has just been tried. */
 		LIST_HEAD(keep_full);
 
-		count_isolated(&s.keep, 1);
-		over = evict_anywhere(&s.keep, node->nid, &keep_full);
+		over = evict_anywhere(&s.keep, node, &keep_full);
 		moved = over;
 		list_splice(&keep_full, &full);
 		list_splice_init(&s.keep, &s.any);
 	}
-	count_isolated(&s.any, -1);
-	count_isolated(&full, -1);
 
-	cdm_node_count(node, CDM_STAT_EVICTED + b->why, moved + proposed);
-	cdm_node_count(node, CDM_STAT_EVICT_PROPOSED, proposed + b->nr_chosen);
-	cdm_node_count(node, CDM_STAT_EVICT_REFUSED, b->nr_refused);
-	cdm_node_count(node, CDM_STAT_EVICT_OVERRIDDEN, over);
-	cdm_node_count(node, CDM_STAT_EVICT_KEPT, s.nr_keep - over);
+	count_batch(b, node, moved, proposed, s.nr_keep - over, over);
 	trace_cdm_evict(node->nid, b->why, policy, b->nr, b->nr_pages, moved,
 			proposed, s.nr_keep - over, over);
 
@@ -474,295 +564,15 @@ unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay
 		b.nr_chosen = 0;
 		b.nr_refused = 0;
 		b.steps = 0;
-		b.why = evict_why(node);
-		take_batch(&b, folios);
+		b.why = cdm_evict_why(node);
+		take_batch(&b, folios, stay);
+		if (!b.nr)
+			break;
+		b.memcg = folio_memcg(lru_to_folio(&b.folios));
+		b.nr_wanted = cdm_evict_wanted(node, b.why, b.nr_pages, CDM_EVICT_PROPOSALS);
 		moved += evict_batch(&b, node, &swap, stay);
 	}
 	srcu_read_unlock(&cdm_node_srcu, idx);
 	list_splice(&swap, folios);
 	return moved;
-}
-
-/* ---- who makes room ---------------------------------------------------------- */
-
-static unsigned long node_free(int nid)
-{
-	return zone_page_state(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE],
-			       NR_FREE_PAGES);
-}
-
-/**
- * __cdm_reclaim_goal() - how much one call of direct reclaim shall free
- * @zonelist: where
- * @pages: what it is by default
- *
- * A call has its price, whatever it frees: it asks each memcg and each shrinker. An
- * allocation wants a page and goes on. kcdmd and the administrator want many.
- *
- * Context: as direct reclaim.
- * Return: pages.
- */
-unsigned long __cdm_reclaim_goal(const struct zonelist *zonelist, unsigned long pages)
-{
-	struct zone *zone = zonelist->_zonerefs[0].zone;
-	unsigned long high, free;
-	struct cdm_node *node;
-
-	guard(rcu)();
-	node = zone ? cdm_node_of(zone_to_nid(zone)) : NULL;
-	if (!node)
-		return pages;
-	if (current == READ_ONCE(node->evict_admin))
-		return clamp(READ_ONCE(node->evict_admin_left), pages, CDM_EVICT_GOAL);
-	if (current != READ_ONCE(node->kcdmd))
-		return pages;
-	high = cdm_evict_high(node);
-	free = node_free(node->nid);
-	return free < high ? clamp(high - free, pages, CDM_EVICT_GOAL) : pages;
-}
-
-/*
- * Stock reclaim of one node, 32 pages or more. A cpuset of current that leaves
- * the node out makes it do nothing.
- */
-static unsigned long reclaim_node(int nid, gfp_t gfp)
-{
-	struct zonelist *only = &NODE_DATA(nid)->node_zonelists[ZONELIST_NOFALLBACK];
-	unsigned long nr, psi;
-	unsigned int flags;
-
-	psi_memstall_enter(&psi);
-	fs_reclaim_acquire(gfp);
-	flags = memalloc_noreclaim_save();
-	nr = try_to_free_pages(only, 0, gfp, NULL);
-	memalloc_noreclaim_restore(flags);
-	fs_reclaim_release(gfp);
-	psi_memstall_leave(&psi);
-	cond_resched();
-	return nr;
-}
-
-/*
- * After a call of reclaim: is another worth its while? If nothing left, classic LRU may
- * have gone by counts of the lists' lengths that are seconds old, and does not touch the
- * active one while they say that the inactive one is long: then it is, with exact
- * counts, a few times in a row, since what was referenced is passed over at first.
- */
-static bool goes_on(unsigned long freed, int *idle)
-{
-	if (freed) {
-		*idle = 0;
-		return true;
-	}
-	if (++*idle > CDM_EVICT_IDLE_TRIES || fatal_signal_pending(current))
-		return false;
-	mem_cgroup_flush_stats(NULL);
-	return true;
-}
-
-/* What is free of the node's memory, and so much more than the kernel wants. */
-static bool node_has_room(int nid, unsigned long nr)
-{
-	return node_free(nid) > high_wmark_pages(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE]) + nr;
-}
-
-/*
- * A look at all of a large node that finds nothing takes long, and each fault would
- * take it again. Nor is room made on a node that is about to go.
- */
-static bool may_make_room(int nid)
-{
-	struct cdm_node *node;
-	unsigned long next;
-
-	guard(rcu)();
-	node = cdm_node_of(nid);
-	if (!node || READ_ONCE(node->state) == CDM_NODE_DRAINING)
-		return false;
-	next = READ_ONCE(node->direct_next);
-	return !next || time_after_eq(jiffies, next);
-}
-
-static void nothing_left(int nid, unsigned long took)
-{
-	unsigned long rest = clamp(CDM_EVICT_REST_TIMES * took, CDM_EVICT_REST,
-				   CDM_EVICT_REST_MAX);
-	struct cdm_node *node;
-
-	guard(rcu)();
-	node = cdm_node_of(nid);
-	if (node)
-		WRITE_ONCE(node->direct_next, (jiffies + rest) ?: 1);
-}
-
-/**
- * cdm_evict_alloc() - make room for an allocation that found a managed node full
- * @here: flags of an allocation from that node alone, which does not reclaim
- * @order: of what is allocated
- * @nid: the node
- * @gfp: flags of the allocation that is served, whose rights to wait count
- *
- * Others may be faster and take what was evicted, so there are CDM_EVICT_TRIES of
- * them; and what left may be on some CPU's list. Large folios that leave make room
- * for large ones, and what is left of the rest is for compaction to put together:
- * of small ones no more than twice the folio leaves.
- *
- * Context: may sleep, with the rights of @gfp; not PF_MEMALLOC.
- * Return: a folio, or NULL if nothing more can leave or it was of no use.
- */
-struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp)
-{
-	unsigned long goal = 2UL << order, done = 0, start = jiffies, nr;
-	struct folio *folio;
-	int tries, idle = 0;
-
-	/* Those of large folios come without, since stock would compact. */
-	if (order)
-		gfp |= __GFP_DIRECT_RECLAIM;
-	if (!gfpflags_allow_blocking(gfp) || !may_make_room(nid))
-		return NULL;
-	if (order && node_has_room(nid, goal)) {
-		/* In pieces. */
-		wakeup_kcompactd(NODE_DATA(nid), order, ZONE_MOVABLE);
-		return NULL;
-	}
-	for (tries = 0; tries < CDM_EVICT_TRIES; tries++) {
-		nr = reclaim_node(nid, gfp);
-		folio = __folio_alloc(here, order, nid, NULL);
-		if (folio)
-			return folio;
-		if (!goes_on(nr, &idle)) {
-			if (!done)
-				nothing_left(nid, jiffies - start);
-			return NULL;
-		}
-		done += nr;
-		if (order && (done >= goal || node_has_room(nid, goal)))
-			break;
-		drain_all_pages(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE]);
-		folio = __folio_alloc(here, order, nid, NULL);
-		if (folio)
-			return folio;
-	}
-	return NULL;
-}
-
-/**
- * cdm_evict_room() - a move found its target full
- * @nid: the target; nothing is done if it is not managed
- * @nr: pages that shall have room there
- *
- * Context: may sleep; no folio locked, not PF_MEMALLOC.
- * Return: pages that left.
- */
-unsigned long cdm_evict_room(int nid, unsigned long nr)
-{
-	unsigned long done = 0, more;
-	int idle = 0;
-
-	if (!may_make_room(nid))
-		return 0;
-	while (done < nr) {
-		more = reclaim_node(nid, GFP_HIGHUSER_MOVABLE);
-		done += more;
-		if (!goes_on(more, &idle))
-			break;
-	}
-	/* What left may be on the list of a CPU, where an allocation does not look. */
-	if (done)
-		drain_all_pages(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE]);
-	return done;
-}
-
-/*
- * MGLRU goes by the memory.low and memory.min that kswapd worked out when it last ran
- * for the node, and ahead of kcdmd it does not run.
- */
-static void refresh_protection(void)
-{
-	struct mem_cgroup *memcg;
-
-	if (!lru_gen_enabled())
-		return;
-	memcg = mem_cgroup_iter(NULL, NULL, NULL);
-	do {
-		mem_cgroup_calculate_protection(NULL, memcg);
-	} while ((memcg = mem_cgroup_iter(NULL, memcg, NULL)));
-}
-
-/**
- * cdm_evict_pages() - the administrator wants room
- * @node: the node
- * @nr: pages; no more than the node has, so that it ends
- *
- * Context: may sleep; holds no lock that a fault or reclaim may want.
- * Return: pages that left; fewer than @nr if a signal came or nothing more can leave.
- */
-unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
-{
-	unsigned long done = 0, more;
-	int idle = 0;
-
-	WRITE_ONCE(node->evict_admin, current);
-	refresh_protection();
-	nr = min(nr, node->nr_pfns);
-	while (done < nr && !signal_pending(current)) {
-		WRITE_ONCE(node->evict_admin_left, nr - done);
-		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);
-		done += more;
-		if (!goes_on(more, &idle))
-			break;
-	}
-	WRITE_ONCE(node->evict_admin, NULL);
-	return done;
-}
-
-/**
- * cdm_evict_background() - kcdmd keeps a node between its watermarks
- * @node: the node
- *
- * Below the low one it begins, at the high one it ends. Where nothing can leave it
- * waits longer and longer, five seconds at most.
- *
- * Context: kcdmd.
- * Return: jiffies until it wants to be called again, 0 for now.
- */
-long cdm_evict_background(struct cdm_node *node)
-{
-	unsigned long free = node_free(node->nid), high = cdm_evict_high(node);
-	unsigned long done = 0, more;
-	int i, idle = 0;
-	long left;
-
-	if (!node_state(node->nid, N_MEMORY) ||
-	    READ_ONCE(node->state) == CDM_NODE_DRAINING ||
-	    free >= high || (!node->evicting && free >= cdm_evict_low(node))) {
-		node->evicting = false;
-		node->evict_pause = 0;
-		return MAX_SCHEDULE_TIMEOUT;
-	}
-	left = node->evict_next - jiffies;
-	if (node->evict_pause && left > 0)
-		return left;
-
-	node->evicting = true;
-	refresh_protection();
-	for (i = 0; i < CDM_EVICT_TURN; i++) {
-		if (node_free(node->nid) >= high)
-			return 0;
-		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);
-		if (more)
-			node->evict_pause = 0;
-		if (!goes_on(more, &idle))
-			break;
-		done += more;
-		if (done >= CDM_EVICT_TURN_PAGES || kthread_should_stop() ||
-		    freezing(current))
-			return 0;
-	}
-	if (i == CDM_EVICT_TURN)
-		return 0;
-	node->evict_pause = clamp(node->evict_pause * 2, HZ / 10, 5L * HZ);
-	node->evict_next = jiffies + node->evict_pause;
-	return node->evict_pause;
 }

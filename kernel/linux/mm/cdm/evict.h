@@ -22,6 +22,9 @@ static_assert(CDM_VERDICT_SWAP - 1 > MAX_NUMNODES);
  */
 #define CDM_EVICT_STEPS		(64 * CDM_EVICT_FOLIOS)
 
+/* The most pages that a policy may propose at a time, if no folio is larger. */
+#define CDM_EVICT_PROPOSALS	(8 * CDM_EVICT_FOLIOS)
+
 /**
  * struct cdm_evict_batch - folios that reclaim has isolated on one node
  * @call: the policy's call about them
@@ -30,7 +33,9 @@ static_assert(CDM_VERDICT_SWAP - 1 > MAX_NUMNODES);
  * @proposed: folios that the policy named besides; ours, counted as isolated
  * @current_folio: the candidate of @candidate
  * @nr: candidates
- * @nr_pages: pages of the candidates, which is what shall leave
+ * @memcg: theirs, which reclaim holds; NULL without cgroups
+ * @nr_pages: pages of the candidates
+ * @nr_wanted: pages that shall leave, which may be more
  * @nr_proposed: pages of @proposed
  * @nr_chosen: pages of candidates that the policy proposed
  * @nr_refused: proposals that could not be used
@@ -44,8 +49,10 @@ struct cdm_evict_batch {
 	struct list_head folios;
 	struct list_head proposed;
 	struct folio *current_folio;
+	struct mem_cgroup *memcg;
 	unsigned int nr;
 	unsigned int nr_pages;
+	unsigned int nr_wanted;
 	unsigned int nr_proposed;
 	unsigned int nr_chosen;
 	unsigned int nr_refused;
@@ -60,11 +67,15 @@ static inline struct cdm_evict_batch *cdm_evict_batch_of(struct cdm_call *call)
 	return container_of(call, struct cdm_evict_batch, call);
 }
 
-/* The most that a policy may propose: a batch, or what stock reclaim asks for. */
+/* The most that a policy may propose: what is wanted, or what stock reclaim asks for. */
 static inline unsigned int cdm_evict_quota(const struct cdm_evict_batch *b)
 {
-	return max(b->nr_pages, 32U);
+	return max(b->nr_wanted, 32U);
 }
+
+enum cdm_evict_why cdm_evict_why(const struct cdm_node *node);
+unsigned long cdm_evict_wanted(const struct cdm_node *node, enum cdm_evict_why why,
+			       unsigned long min, unsigned long max);
 
 bool cdm_evict_target_ok(struct folio *folio, int nid);
 

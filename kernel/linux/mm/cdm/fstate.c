@@ -305,8 +305,11 @@ static void fstate_cross(struct cdm_node *from, struct cdm_node *to,
 			st->access = d.access;
 			returned = true;
 		}
-		if (returned)
+		if (returned) {
 			cdm_node_count(to, CDM_STAT_RETURNED, 1);
+			count_vm_events(CDM_RETURNED, folio_nr_pages(dst));
+			count_memcg_folio_events(dst, CDM_RETURNED, folio_nr_pages(dst));
+		}
 	}
 }
 

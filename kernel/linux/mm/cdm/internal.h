@@ -136,6 +136,9 @@ struct cdm_departed;
 
 struct cdm_queue;
 
+/* Nodes that the administrator may name as targets of eviction. */
+#define CDM_EVICT_NAMED		8
+
 struct cdm_node {
 	int nid;
 	enum cdm_node_state state;	/* written under cdm_node_lock */
@@ -155,7 +158,9 @@ struct cdm_node {
 	/* Free pages; kcdmd's watermarks if @evict_set, else see cdm_evict_low(). */
 	unsigned long evict_low, evict_high;
 	bool evict_set;
+	u16 evict_named[CDM_EVICT_NAMED];	/* targets + 1, the first first; or 0 */
 	unsigned long direct_next;	/* jiffies, or 0 */
+	struct mutex evict_admin_lock;		/* outermost; for the next two */
 	struct task_struct *evict_admin;	/* writes to sysfs; a name only */
 	unsigned long evict_admin_left;		/* pages that it still wants */
 	atomic_t evict_idle, evict_full;	/* batches in a row, see evict.c */
@@ -274,7 +279,7 @@ void cdm_kcdmd_stop(struct cdm_node *node);
 void cdm_kcdmd_wake(struct cdm_node *node);
 void cdm_kcdmd_nudge(struct cdm_node *node);
 
-/* evict.c */
+/* room.c */
 struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp);
 unsigned long cdm_evict_room(int nid, unsigned long nr);
 unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr);

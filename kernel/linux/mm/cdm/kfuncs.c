@@ -131,6 +131,17 @@ __bpf_kfunc s64 cdm_bpf_memcg_usage(const struct cdm_common *c, u64 cgroup_id,
 #endif
 }
 
+/* Most policies know the struct as it is, and copies of a fixed size are cheap. */
+static void folio_info_out(void *out, u32 size, const struct cdm_folio_info *info)
+{
+	if (likely(size == sizeof(*info))) {
+		memcpy(out, info, sizeof(*info));
+		return;
+	}
+	memset(out, 0, size);
+	memcpy(out, info, min_t(u32, size, sizeof(*info)));
+}
+
 /**
  * cdm_bpf_folio_info - facts about the folio that holds a page frame
  * @c: first member of the running callback's context
@@ -148,14 +159,14 @@ __bpf_kfunc s64 cdm_bpf_memcg_usage(const struct cdm_common *c, u64 cgroup_id,
 __bpf_kfunc int cdm_bpf_folio_info(const struct cdm_common *c, u64 pfn,
 				   void *out, u32 out__sz)
 {
-	struct cdm_folio_info info = { .from_nid = NUMA_NO_NODE };
+	struct cdm_folio_info info = {};
 	struct folio *folio;
 	struct page *page;
 	int ret = 0;
 
 	if (out__sz < 16)
 		return -EINVAL;
-	memset(out, 0, out__sz);
+	folio_info_out(out, out__sz, &info);
 
 	page = pfn_to_online_page(pfn);
 	if (!page)
@@ -174,6 +185,7 @@ __bpf_kfunc int cdm_bpf_folio_info(const struct cdm_common *c, u64 pfn,
 	info.order = folio_order(folio);
 	info.mapcount = folio_mapcount(folio);
 	info.flags = cdm_folio_flags(folio);
+	info.from_nid = NUMA_NO_NODE;
 
 	scoped_guard(rcu) {
 		struct cdm_node *node = cdm_node_of(info.nid);
@@ -190,7 +202,7 @@ __bpf_kfunc int cdm_bpf_folio_info(const struct cdm_common *c, u64 pfn,
 					 ~CDM_FSTATE_CAME_BY_MOVE) - 1;
 		}
 	}
-	memcpy(out, &info, min_t(u32, out__sz, sizeof(info)));
+	folio_info_out(out, out__sz, &info);
 put:
 	folio_put(folio);
 	return ret;

@@ -349,7 +349,7 @@ static int propose(struct cdm_evict_batch *b, struct folio *folio,
  *
  * A folio that is taken leaves for the node that the kernel chooses. It may be a
  * candidate that was to stay or to be swapped. As many pages may be proposed as the
- * context's nr_pages, and 32 at least.
+ * context's nr_pages, and 32 at least, or one folio.
  *
  * Context: reclaim only.
  * Return: 0 if it is taken; -ENXIO for a frame that is not memory, -ESTALE if

@@ -157,6 +157,7 @@ static struct cdm_node *node_alloc(int nid, u64 start, u64 size)
 	node->mode = CDM_MODE_CLOSED;
 	atomic64_set(&node->seq, 0);
 	spin_lock_init(&node->limit.lock);
+	mutex_init(&node->evict_admin_lock);
 	init_waitqueue_head(&node->kcdmd_wait);
 	node->stats = alloc_percpu(struct cdm_node_stats);
 	node->queue = cdm_queue_alloc();

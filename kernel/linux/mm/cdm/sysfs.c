@@ -293,6 +293,89 @@ static ssize_t node_watermarks_store(struct kobject *kobj,
 static struct kobj_attribute node_watermarks_attr =
 	__ATTR(watermarks, 0644, node_watermarks_show, node_watermarks_store);
 
+static ssize_t node_evict_targets_show(struct kobject *kobj,
+				       struct kobj_attribute *attr, char *buf)
+{
+	struct cdm_node *node;
+	ssize_t len = 0;
+	int i, nid;
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	if (!node)
+		return -ENODEV;
+	for (i = 0; i < CDM_EVICT_NAMED; i++) {
+		nid = READ_ONCE(node->evict_named[i]) - 1;
+		if (nid >= 0)
+			len += sysfs_emit_at(buf, len, "%s%d", len ? " " : "", nid);
+	}
+	return len + sysfs_emit_at(buf, len, "%s\n", len ? "" : "default");
+}
+
+/* Refuses a target that cannot be one, now or ever. */
+static int evict_target_check(const struct cdm_node *node, const u16 *named, int nr,
+			      unsigned int nid)
+{
+	if (nr == CDM_EVICT_NAMED)
+		return cdm_refuse(-E2BIG, "node %d: evict_targets: at most %d can be named",
+				  node->nid, CDM_EVICT_NAMED);
+	if (nid >= MAX_NUMNODES || !node_possible(nid))
+		return cdm_refuse(-EINVAL, "node %d: evict_targets: there is no node %u",
+				  node->nid, nid);
+	if (nid == node->nid)
+		return cdm_refuse(-EINVAL, "node %d: evict_targets: a node cannot evict to itself",
+				  node->nid);
+	while (nr--)
+		if (named[nr] == nid + 1)
+			return cdm_refuse(-EINVAL, "node %d: evict_targets: node %u is named twice",
+					  node->nid, nid);
+	return 0;
+}
+
+static ssize_t node_evict_targets_store(struct kobject *kobj,
+					struct kobj_attribute *attr,
+					const char *buf, size_t count)
+{
+	u16 named[CDM_EVICT_NAMED] = {};
+	char text[64], *rest, *word;
+	struct cdm_node *node;
+	unsigned int nid;
+	int i, err, nr = 0;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (strscpy(text, buf) < 0)
+		return cdm_refuse(-EINVAL, "evict_targets: too long; want up to %d nodes",
+				  CDM_EVICT_NAMED);
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	if (!node)
+		return -ENODEV;
+	rest = strim(text);
+	if (!*rest)
+		return cdm_refuse(-EINVAL, "evict_targets: want nodes, the first choice first, or 'default'");
+	if (!strcmp(rest, "default"))
+		rest = NULL;
+	while ((word = strsep(&rest, " \t"))) {
+		if (!*word)
+			continue;
+		if (kstrtouint(word, 10, &nid))
+			return cdm_refuse(-EINVAL, "evict_targets: '%s' is not the number of a node",
+					  word);
+		err = evict_target_check(node, named, nr, nid);
+		if (err)
+			return err;
+		named[nr++] = nid + 1;
+	}
+	/* Whoever evicts meanwhile may see some of the old ones. */
+	for (i = 0; i < CDM_EVICT_NAMED; i++)
+		WRITE_ONCE(node->evict_named[i], named[i]);
+	return count;
+}
+
+static struct kobj_attribute node_evict_targets_attr =
+	__ATTR(evict_targets, 0644, node_evict_targets_show, node_evict_targets_store);
+
 /* The node stays while its attribute is written to: its removal waits for us. */
 static ssize_t node_evict_store(struct kobject *kobj, struct kobj_attribute *attr,
 				const char *buf, size_t count)
@@ -382,6 +465,7 @@ static struct attribute *cdm_node_attrs[] = {
 	&node_stats_attr.attr,
 	&node_move_limit_attr.attr,
 	&node_watermarks_attr.attr,
+	&node_evict_targets_attr.attr,
 	&node_evict_attr.attr,
 	NULL,
 };

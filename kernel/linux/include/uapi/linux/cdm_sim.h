@@ -241,6 +241,34 @@ struct cdm_sim_move {
 	__u64 nr[CDM_SIM_NR_STATUS];
 };
 
+/**
+ * struct cdm_sim_atomic - have the driver allocate as an interrupt handler does
+ * @size: bytes of this struct, set by the caller
+ * @version: CDM_SIM_VERSION, set by the caller
+ * @addr: of the mapping for which half of them are allocated
+ * @nr: pages, 1 to 65536; all are freed before it returns
+ * @pad: must be zero
+ * @reserved: must be zero
+ * @by_node: result: pages got by naming the device's node, of @nr / 2
+ * @by_vma: result: pages got as for a fault at @addr and on the device's node,
+ *	of the other half
+ * @elsewhere: result: likewise, and on another node
+ * @max_ns: result: the longest that one of them took
+ */
+struct cdm_sim_atomic {
+	__u32 size;
+	__u32 version;
+	__u64 addr;
+	__u32 nr;
+	__u32 pad;
+	__u64 reserved[2];
+
+	__u64 by_node;
+	__u64 by_vma;
+	__u64 elsewhere;
+	__u64 max_ns;
+};
+
 #define CDM_SIM_IOC_TYPE	0xC9
 
 /* Returns CDM_SIM_VERSION of the kernel; takes nothing. */
@@ -256,5 +284,7 @@ struct cdm_sim_move {
 /* 0x03 and 0x04 are reserved for access counters and replay. */
 /* Takes struct cdm_sim_move; results are filled unless it was refused. */
 #define CDM_SIM_IOC_MOVE	_IO(CDM_SIM_IOC_TYPE, 0x05)
+/* Takes struct cdm_sim_atomic; results are filled unless it was refused. */
+#define CDM_SIM_IOC_ATOMIC	_IO(CDM_SIM_IOC_TYPE, 0x06)
 
 #endif /* _UAPI_LINUX_CDM_SIM_H */
