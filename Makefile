@@ -66,6 +66,11 @@ check-debug: deps all kernel-debug
 soak: deps all
 	@trap '' HUP; selftests/runner/run --soak '$(T)' 2>&1 </dev/null | tee -i -a $(BUILD)/soak.log
 
+## make soak-debug [T=GLOB]    the same in the debug guest
+.PHONY: soak-debug
+soak-debug: deps all kernel-debug
+	@trap '' HUP; selftests/runner/run --soak --kernel $(BUILD)/kernel-debug '$(T)' 2>&1 </dev/null | tee -i -a $(BUILD)/soak.log
+
 ## make bench [B=GLOB]    measure; tables here and in build/bench/NAME.json
 .PHONY: bench
 bench: deps all

@@ -47,7 +47,7 @@ void CDM_CALLBACK(reclaim, fifo_reclaim, const struct cdm_reclaim_ctx *c)
 	bpf_for_each(cdm_step, step, &c->common) {
 		if (!cdm_arrival_peek(&a, &nr))
 			break;
-		err = cdm_bpf_evict_propose(&c->common, a.pfn, a.seq);
+		err = cdm_bpf_evict_propose(&c->common, a.pfn, a.seq, -1);
 		if (err == -ENOSPC)
 			break;
 		cdm_arrival_pass(nr);

@@ -112,7 +112,6 @@ void CDM_CALLBACK(reclaim, lfu_reclaim, const struct cdm_reclaim_ctx *c)
 {
 	__u64 named = n_named;
 	struct cdm_place *me;
-	__s32 used;
 	__u32 *step;
 	__u32 at;
 	int err;
@@ -125,20 +124,19 @@ void CDM_CALLBACK(reclaim, lfu_reclaim, const struct cdm_reclaim_ctx *c)
 		if (at == CDM_NOWHERE)
 			break;
 		me = cdm_place_at(at);
-		used = cdm_place_look(&c->common, me, at);
-		if (used < 0) {
+		err = cdm_place_propose(&c->common, me, at, false);
+		if (err == -ENOSPC)
+			break;
+		if (err > 0) {
+			enqueue(at, me->freq + err);
+			__sync_fetch_and_add(&n_used, 1);
+			continue;
+		}
+		if (cdm_place_stale(err)) {
 			cdm_queue_remove(at);
 			__sync_fetch_and_add(&n_stale, 1);
 			continue;
 		}
-		if (used) {
-			enqueue(at, me->freq + used);
-			__sync_fetch_and_add(&n_used, 1);
-			continue;
-		}
-		err = cdm_bpf_evict_propose(&c->common, places_base + at, me->seq);
-		if (err == -ENOSPC)
-			break;
 		if (err) {
 			put_off(at);
 			continue;

@@ -60,7 +60,7 @@ void CDM_CALLBACK(reclaim, random_reclaim, const struct cdm_reclaim_ctx *c)
 			break;
 		if (!cdm_arrival_at(tail - 1 - bpf_get_prandom_u32() % span, &a))
 			break;
-		err = cdm_bpf_evict_propose(&c->common, a.pfn, a.seq);
+		err = cdm_bpf_evict_propose(&c->common, a.pfn, a.seq, -1);
 		if (!err)
 			__sync_fetch_and_add(&n_named, 1);
 		if (err == -ENOSPC)

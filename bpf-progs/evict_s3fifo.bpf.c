@@ -140,6 +140,12 @@ void CDM_CALLBACK(migrated, s3_migrated, const struct cdm_migrated_ctx *c)
 	}
 }
 
+/* Was it accessed so often that its turn is not the last? */
+static __always_inline bool stays(__u32 queue, __u32 freq)
+{
+	return queue == SMALL ? freq >= promote_at : freq > 0;
+}
+
 /* The oldest of the queue whose turn it is. */
 static __always_inline __u32 next_place(__u32 *queue)
 {
@@ -166,15 +172,24 @@ void CDM_CALLBACK(reclaim, s3_reclaim, const struct cdm_reclaim_ctx *c)
 		if (at == CDM_NOWHERE)
 			break;
 		me = cdm_place_at(at);
-		used = cdm_place_look(&c->common, me, at);
-		if (used < 0) {
+		/* Whether it stays may be known, or be for the next look to say. */
+		if (stays(queue, me->freq)) {
+			used = cdm_place_look(&c->common, me, at);
+			err = used < 0 ? -ESTALE : 0;
+		} else {
+			err = cdm_place_propose(&c->common, me, at, false);
+			used = err > 0 ? err : 0;
+		}
+		if (err == -ENOSPC)
+			break;
+		if (cdm_place_stale(err)) {
 			cdm_queue_remove(at);
 			__sync_fetch_and_add(&n_stale, 1);
 			continue;
 		}
 		used += me->freq;
 		me->freq = used > FREQ_MAX ? FREQ_MAX : used;
-		if (queue == SMALL ? me->freq >= promote_at : me->freq > 0) {
+		if (stays(queue, me->freq)) {
 			if (queue == MAIN) {
 				me->freq--;
 				__sync_fetch_and_add(&n_again, 1);
@@ -185,7 +200,9 @@ void CDM_CALLBACK(reclaim, s3_reclaim, const struct cdm_reclaim_ctx *c)
 			cdm_queue_push(MAIN, at);
 			continue;
 		}
-		err = cdm_bpf_evict_propose(&c->common, places_base + at, me->seq);
+		/* Once is not often enough. */
+		if (err > 0)
+			err = cdm_place_propose(&c->common, me, at, true);
 		if (err == -ENOSPC)
 			break;
 		cdm_queue_remove(at);

@@ -80,7 +80,6 @@ void CDM_CALLBACK(reclaim, sieve_reclaim, const struct cdm_reclaim_ctx *c)
 {
 	__u64 named = n_named;
 	struct cdm_place *me;
-	__s32 used;
 	__u32 *step;
 	int err;
 	__u32 at;
@@ -95,26 +94,20 @@ void CDM_CALLBACK(reclaim, sieve_reclaim, const struct cdm_reclaim_ctx *c)
 		if (at == CDM_NOWHERE)
 			break;
 		me = cdm_place_at(at);
-		used = cdm_place_look(&c->common, me, at);
-		if (used < 0) {
-			hand_on(me);
-			cdm_queue_remove(at);
-			__sync_fetch_and_add(&n_stale, 1);
-			continue;
-		}
-		if (used && spare) {
-			hand_on(me);
-			__sync_fetch_and_add(&n_spared, 1);
-			continue;
-		}
-		err = cdm_bpf_evict_propose(&c->common, places_base + at, me->seq);
+		err = cdm_place_propose(&c->common, me, at, !spare);
 		if (err == -ENOSPC) {
 			hand = at;
 			break;
 		}
 		hand_on(me);
-		if (!err)
+		if (!err) {
 			__sync_fetch_and_add(&n_named, 1);
+		} else if (err > 0) {
+			__sync_fetch_and_add(&n_spared, 1);
+		} else if (cdm_place_stale(err)) {
+			cdm_queue_remove(at);
+			__sync_fetch_and_add(&n_stale, 1);
+		}
 	}
 	if (n_named == named) {
 		__sync_fetch_and_add(&n_short, 1);

@@ -246,7 +246,7 @@ extern void bpf_iter_cdm_step_destroy(struct bpf_iter_cdm_step *it) __ksym;
 extern int cdm_bpf_evict_verdict(const struct cdm_common *c, __u32 index,
 				 __u64 answer) __ksym;
 extern int cdm_bpf_evict_propose(const struct cdm_common *c, __u64 pfn,
-				 __u64 seq) __ksym;
+				 __u64 seq, __s64 access) __ksym;
 
 #define CDM_CAND_KEPT	(1U << 31)
 

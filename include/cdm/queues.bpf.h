@@ -173,6 +173,27 @@ static __always_inline __s32 cdm_place_look(const struct cdm_common *c,
 	return (info.access - before) & 0xffff;
 }
 
+/*
+ * Names the folio at a place, if it was not accessed since the last look or if @used does
+ * not mind; what cdm_bpf_evict_propose() says. A positive answer was a look.
+ */
+static __always_inline int cdm_place_propose(const struct cdm_common *c,
+					     struct cdm_place *me, __u32 i, bool used)
+{
+	int ret = cdm_bpf_evict_propose(c, places_base + i, me->seq,
+					used ? -1 : (__s64)me->access);
+
+	if (ret > 0)
+		me->access = (me->access + ret) & 0xffff;
+	return ret;
+}
+
+/* Nothing is there any more that has this name. */
+static __always_inline bool cdm_place_stale(int err)
+{
+	return err == -ESTALE || err == -ENXIO;
+}
+
 /* Under the lock: @to is in the place of @from, in the list and in what is known. */
 static __always_inline void __cdm_place_transfer(__u32 from, __u32 to)
 {

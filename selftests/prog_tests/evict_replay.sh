@@ -93,6 +93,20 @@ same()
 	check_le ${off#-} 5000 "miss ratio of evict_$1 against its model, $2"
 }
 
+# timeout: 200
+# What was accessed since a policy looked is not taken, and it learns how often
+test_evict_replay_unused()
+{
+	trace zipf 0.8 90000
+	OUT=$("$PROGS/attach" -s propose=4 -s verdict=0x200000000000000 -s give=1 -d n_used \
+		-d n_used_wrong -d n_propose "$EVICT" -- cdmctl sim replay -d 1 "$TRACE" 2>&1) ||
+		fail "replay: $OUT"
+	cat >"$TMP/run" <<<"$OUT"
+	check_ge "$(var n_propose 0)" 1000 "folios that were taken, as nobody had accessed them"
+	check_ge "$(var n_used)" 1000 "folios that were not, as somebody had"
+	check_eq "$(var n_used_wrong)" 0 "counts that are lower than the folio's own"
+}
+
 # timeout: 300
 # evict_fifo is FIFO
 test_evict_replay_fifo()

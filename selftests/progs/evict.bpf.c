@@ -15,9 +15,12 @@ const volatile __u32 give;
 /* ... and on one that is not there. */
 const volatile __u32 give_beyond;
 
-/* What to propose: nothing, the oldest arrivals, frames at random, the candidates. */
+/*
+ * What to propose: nothing, the oldest arrivals, frames at random, the candidates, the
+ * oldest arrivals if they were never accessed.
+ */
 const volatile __u32 propose;
-enum { PROPOSE_OLDEST = 1, PROPOSE_RANDOM, PROPOSE_CANDIDATES };
+enum { PROPOSE_OLDEST = 1, PROPOSE_RANDOM, PROPOSE_CANDIDATES, PROPOSE_UNUSED };
 /* Propose them with a sequence that is off by this. */
 const volatile __u64 seq_off;
 
@@ -35,13 +38,14 @@ const volatile __s32 nid = 2;
 const volatile __s32 place_nid = -1;
 __u32 target;
 
-__u64 n_reclaim, n_offered, n_offered_pages, n_shown, n_shown_pages;
+__u64 n_reclaim, n_offered, n_shown, n_shown_pages;
 __u64 n_why[4];			/* by enum cdm_evict_why */
 __u64 n_anon, n_kept, n_access, n_moved_before, n_wrong;
 /* What verdicts and proposals came to, by errno up to 127. */
 __u64 n_verdict[128], n_propose[128];
 __u64 n_evicted, n_evict_failed;	/* as migrated told */
 __u64 max_order, last_cgroup, n_nested, n_stepped, n_steps_wrong;
+__u64 n_used, n_used_wrong;
 
 static __always_inline void count(__u64 *by_errno, int err)
 {
@@ -123,6 +127,29 @@ static __always_inline void loop(const struct cdm_reclaim_ctx *c)
 		__sync_fetch_and_add(&n_steps_wrong, 1);
 }
 
+/* A folio that was accessed is told so, and comes again. */
+static __always_inline int propose_unused(const struct cdm_reclaim_ctx *c,
+					  const struct cdm_arrival *a)
+{
+	struct cdm_folio_info info = {};
+	int err;
+
+	cdm_bpf_folio_info(&c->common, a->pfn, &info, sizeof(info));
+	err = cdm_bpf_evict_propose(&c->common, a->pfn, a->seq, 0);
+	if (err == -ENOSPC)
+		return err;
+	if (err > 0) {
+		__sync_fetch_and_add(&n_used, 1);
+		cdm_arrived(a->pfn, a->seq);
+	} else {
+		count(n_propose, err);
+	}
+	/* A device may access it between the two. */
+	if (err >= 0 && info.access > (__u32)err)
+		__sync_fetch_and_add(&n_used_wrong, 1);
+	return 0;
+}
+
 static __always_inline void propose_others(const struct cdm_reclaim_ctx *c)
 {
 	struct cdm_arrival a = {};
@@ -138,7 +165,14 @@ static __always_inline void propose_others(const struct cdm_reclaim_ctx *c)
 			a.pfn = bpf_get_prandom_u32();
 		else if (!cdm_arrival_peek(&a, &nr))
 			return;
-		err = cdm_bpf_evict_propose(&c->common, a.pfn, a.seq + seq_off);
+		if (propose == PROPOSE_UNUSED) {
+			err = propose_unused(c, &a);
+			if (err)
+				break;
+			cdm_arrival_pass(nr);
+			continue;
+		}
+		err = cdm_bpf_evict_propose(&c->common, a.pfn, a.seq + seq_off, -1);
 		count(n_propose, err);
 		if (err == -ENOSPC)
 			return;
@@ -164,14 +198,13 @@ void CDM_CALLBACK(reclaim, evict_reclaim, const struct cdm_reclaim_ctx *c)
 		return;
 	}
 	__sync_fetch_and_add(&n_offered, c->nr_candidates);
-	__sync_fetch_and_add(&n_offered_pages, c->nr_pages);
 	__sync_fetch_and_add(&n_why[c->why & 3], 1);
 
 	bpf_for_each(cdm_candidate, cand, &c->common) {
 		look(c, cand, i++);
 		if (propose == PROPOSE_CANDIDATES)
 			count(n_propose, cdm_bpf_evict_propose(&c->common, cand->pfn,
-							       cand->seq));
+							       cand->seq, -1));
 		if (give)
 			count(n_verdict, cdm_bpf_evict_verdict(&c->common,
 							       cand->index,

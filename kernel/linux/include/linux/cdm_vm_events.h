@@ -2,21 +2,33 @@
 /*
  * What managed nodes add to /proc/vmstat and to a cgroup's memory.stat, in pages.
  *
- * The three tables that an event has to be in, the enumeration, the texts and the
- * cgroup's, include this with a CDM_VM_EVENT() of their own. So there is no guard.
+ * Included in the middle of the three tables that an event has to be in: as it is in the
+ * enumeration and in the cgroups' list, with CDM_VM_EVENT_TEXTS among the texts. So there
+ * is no guard, and both lists have the same order.
  */
 #ifdef CONFIG_CDM_EXT
-/* Left a managed node to another node, in the order of enum cdm_evict_why. */
-CDM_VM_EVENT(CDM_EVICTED_BACKGROUND, "cdm_evicted_background")
-CDM_VM_EVENT(CDM_EVICTED_KSWAPD, "cdm_evicted_kswapd")
-CDM_VM_EVENT(CDM_EVICTED_DIRECT, "cdm_evicted_direct")
-CDM_VM_EVENT(CDM_EVICTED_ADMIN, "cdm_evicted_admin")
-/* Were to leave and stayed, by verdict or under keep; were to stay and left. */
-CDM_VM_EVENT(CDM_EVICT_KEPT, "cdm_evict_kept")
-CDM_VM_EVENT(CDM_EVICT_OVERRIDDEN, "cdm_evict_overridden")
-/* Came back to a managed node within a minute after they had left it. */
-CDM_VM_EVENT(CDM_RETURNED, "cdm_returned")
-/* Were meant for a managed node and went elsewhere, since it had no room. */
-CDM_VM_EVENT(CDM_SPILLED, "cdm_spilled")
+#ifdef CDM_VM_EVENT_TEXTS
+	"cdm_evicted_background",
+	"cdm_evicted_kswapd",
+	"cdm_evicted_direct",
+	"cdm_evicted_admin",
+	"cdm_evict_kept",
+	"cdm_evict_overridden",
+	"cdm_returned",
+	"cdm_spilled",
+#else
+	/* Left a managed node to another node, in the order of enum cdm_evict_why. */
+	CDM_EVICTED_BACKGROUND,
+	CDM_EVICTED_KSWAPD,
+	CDM_EVICTED_DIRECT,
+	CDM_EVICTED_ADMIN,
+	/* Were to leave and stayed, by verdict or under keep; were to stay and left. */
+	CDM_EVICT_KEPT,
+	CDM_EVICT_OVERRIDDEN,
+	/* Came back to a managed node within a minute after they had left it. */
+	CDM_RETURNED,
+	/* Were meant for a managed node and went elsewhere, since it had no room. */
+	CDM_SPILLED,
 #endif
-#undef CDM_VM_EVENT
+#endif
+#undef CDM_VM_EVENT_TEXTS

@@ -23,9 +23,10 @@
  *
  * Nothing is swapped or dropped that another node can hold, unless the policy says
  * so. Where it goes is for the policy to say, else for the administrator (evict_targets),
- * else it is the nearest node with CPUs' memory. When no node has room the folio stays, and the CPU nodes' kswapd is awake by
- * then. Only after CDM_EVICT_FULL_MAX such batches in a row, and not for kcdmd,
- * which can wait, does reclaim go on with them as it does on any node.
+ * else it is the nearest node with CPUs' memory. When no node has room the folio stays,
+ * and the CPU nodes' kswapd is awake by then. Only after CDM_EVICT_FULL_MAX such batches
+ * in a row, and not for kcdmd, which can wait, does reclaim go on with them as it does on
+ * any node.
  *
  * A policy that keeps everything, and one that has no say in time, must not stop
  * the system. A batch of which nothing leaves by the policy's will is let pass

@@ -158,7 +158,7 @@ struct cdm_node {
 	/* Free pages; kcdmd's watermarks if @evict_set, else see cdm_evict_low(). */
 	unsigned long evict_low, evict_high;
 	bool evict_set;
-	u16 evict_named[CDM_EVICT_NAMED];	/* targets + 1, the first first; or 0 */
+	u16 evict_named[CDM_EVICT_NAMED];	/* targets + 1, best first; or 0 */
 	unsigned long direct_next;	/* jiffies, or 0 */
 	struct mutex evict_admin_lock;		/* outermost; for the next two */
 	struct task_struct *evict_admin;	/* writes to sysfs; a name only */
@@ -545,7 +545,7 @@ int bpf_iter_cdm_step_new(struct bpf_iter_cdm_step *it, const struct cdm_common 
 u32 *bpf_iter_cdm_step_next(struct bpf_iter_cdm_step *it);
 void bpf_iter_cdm_step_destroy(struct bpf_iter_cdm_step *it);
 int cdm_bpf_evict_verdict(const struct cdm_common *c, u32 index, u64 answer);
-int cdm_bpf_evict_propose(const struct cdm_common *c, u64 pfn, u64 seq);
+int cdm_bpf_evict_propose(const struct cdm_common *c, u64 pfn, u64 seq, s64 access);
 
 /* kfuncs_rmap.c */
 int cdm_bpf_rmap_snapshot(const struct cdm_common *c__nullable, u64 pfn,

@@ -311,9 +311,10 @@ static int choose(struct cdm_evict_batch *b, struct folio *folio)
 
 /* Isolates a folio that is the one that the policy means, or says why not. */
 static int propose(struct cdm_evict_batch *b, struct folio *folio,
-		   struct page *page, u32 seq)
+		   struct page *page, u32 seq, s64 access)
 {
 	struct cdm_folio_state *st;
+	u16 used;
 
 	if (page_folio(page) != folio || folio_nid(folio) != b->call.nid)
 		return -ESTALE;
@@ -323,6 +324,9 @@ static int propose(struct cdm_evict_batch *b, struct folio *folio,
 	if (b->nr_proposed + b->nr_chosen &&
 	    b->nr_proposed + b->nr_chosen + folio_nr_pages(folio) > cdm_evict_quota(b))
 		return -ENOSPC;
+	used = access < 0 ? 0 : READ_ONCE(st->access) - (u16)access;
+	if (used)
+		return used;
 	if (!folio_test_lru(folio))
 		return choose(b, folio);
 	if (folio_test_unevictable(folio) ||
@@ -346,18 +350,22 @@ static int propose(struct cdm_evict_batch *b, struct folio *folio,
  * @pfn: any page frame of the folio
  * @seq: the population sequence that the policy knows it by, so that a frame which
  *	was used again meanwhile is not hit; the low 32 bits count
+ * @access: the access count that the policy knows of, of which the low 16 bits count: a
+ *	folio that was accessed since is not taken; -1 takes it all the same
  *
  * A folio that is taken leaves for the node that the kernel chooses. It may be a
  * candidate that was to stay or to be swapped. As many pages may be proposed as the
  * context's nr_pages, and 32 at least, or one folio.
  *
  * Context: reclaim only.
- * Return: 0 if it is taken; -ENXIO for a frame that is not memory, -ESTALE if
+ * Return: 0 if it is taken; a positive number if it was not, since it was accessed so often
+ * since @access; -ENXIO for a frame that is not memory, -ESTALE if
  * another folio is there, -EBUSY if it cannot be isolated (a candidate that leaves
  * anyway, mlocked, pinned, under writeback, in a CPU's LRU batch), -EPERM if its cgroup's
  * memory.low or memory.min protects it, -ENOSPC if there is enough.
  */
-__bpf_kfunc int cdm_bpf_evict_propose(const struct cdm_common *c, u64 pfn, u64 seq)
+__bpf_kfunc int cdm_bpf_evict_propose(const struct cdm_common *c, u64 pfn, u64 seq,
+				      s64 access)
 {
 	struct cdm_evict_batch *b = cdm_evict_batch_of(c->call);
 	struct folio *folio;
@@ -369,11 +377,11 @@ __bpf_kfunc int cdm_bpf_evict_propose(const struct cdm_common *c, u64 pfn, u64 s
 		folio = page_folio(page);
 		ret = -ESTALE;
 		if (folio_try_get(folio)) {
-			ret = propose(b, folio, page, lower_32_bits(seq));
+			ret = propose(b, folio, page, lower_32_bits(seq), access);
 			folio_put(folio);
 		}
 	}
-	if (ret && ret != -ENOSPC)
+	if (ret < 0 && ret != -ENOSPC)
 		b->nr_refused++;
 	return ret;
 }
