@@ -32,6 +32,7 @@ void CDM_CALLBACK(placed, fifo_placed, const struct cdm_placed_ctx *c)
 void CDM_CALLBACK(migrated, fifo_migrated, const struct cdm_migrated_ctx *c)
 {
 	cdm_arrived_by_move(c, nid);
+	cdm_arrived_again(c, nid);
 }
 
 void CDM_CALLBACK(reclaim, fifo_reclaim, const struct cdm_reclaim_ctx *c)

@@ -123,17 +123,16 @@ void CDM_CALLBACK(migrated, s3_migrated, const struct cdm_migrated_ctx *c)
 		break;
 	case CDM_QUEUE_LEFT:
 		me = cdm_place_at(i);
-		if (me->mark == SMALL + 1 && c->page_id)
+		if (me->mark == SMALL + 1 && c->mover == CDM_MOVER_EVICT && c->page_id)
 			remember(c->page_id);
 		me->mark = 0;
 		cdm_queue_remove(i);
 		break;
 	case CDM_QUEUE_FAILED:
 		me = cdm_place_at(i);
-		/* It was named, and could not leave. */
-		if (me->mark)
+		/* It was named, and could not leave; or it can, for another node. */
+		if (me->mark && c->mover == CDM_MOVER_EVICT)
 			cdm_queue_push(me->mark - 1, i);
-		me->mark = 0;
 		break;
 	default:
 		break;
@@ -190,6 +189,7 @@ void CDM_CALLBACK(reclaim, s3_reclaim, const struct cdm_reclaim_ctx *c)
 		used += me->freq;
 		me->freq = used > FREQ_MAX ? FREQ_MAX : used;
 		if (stays(queue, me->freq)) {
+			me->mark = 0;
 			if (queue == MAIN) {
 				me->freq--;
 				__sync_fetch_and_add(&n_again, 1);

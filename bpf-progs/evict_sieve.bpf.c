@@ -36,13 +36,20 @@ static __always_inline void hand_on(struct cdm_place *me)
 	hand = me->prev;
 }
 
-static __always_inline void arrive(const struct cdm_common *c, __u64 pfn)
+/* A frame that is used again: the hand does not go with it. */
+static __always_inline void hand_off(__u64 pfn)
 {
 	__u32 i = cdm_place_of(pfn);
 
-	/* A frame that is used again: the hand does not go with it. */
 	if (hand != CDM_NOWHERE && hand == i)
 		hand_on(cdm_place_at(i));
+}
+
+static __always_inline void arrive(const struct cdm_common *c, __u64 pfn)
+{
+	__u32 i;
+
+	hand_off(pfn);
 	i = cdm_place_enter(c, nid, pfn);
 	if (i != CDM_NOWHERE)
 		cdm_queue_push(0, i);
@@ -58,6 +65,9 @@ void CDM_CALLBACK(migrated, sieve_migrated, const struct cdm_migrated_ctx *c)
 {
 	__u32 i;
 
+	/* Whoever was there has gone, before another takes the place. */
+	if (!c->status && c->dst_nid == nid)
+		hand_off(c->new_pfn);
 	switch (cdm_queue_move(c, nid, &i)) {
 	case CDM_QUEUE_CAME:
 		arrive(&c->common, c->new_pfn);

@@ -29,7 +29,8 @@ static int evict_write(int nid, const char *attr, const char *text, const char *
 		err_set(err, "cannot %s node %d: this kernel's cdm_ext has no %s", doing,
 			nid, attr);
 		err_hint("boot a kernel that was built with this cdmctl");
-	} else if (err && kernel_last_error(why, sizeof(why))) {
+	} else if (err && err != -EINTR && err != -ENODEV &&
+		   kernel_last_error(why, sizeof(why))) {
 		err_set(err, "cannot %s node %d: %s", doing, nid, why);
 	} else if (err) {
 		err_set(err, "cannot %s node %d: %s", doing, nid, strerror(-err));

@@ -99,4 +99,15 @@ static __always_inline void cdm_arrived_by_move(const struct cdm_migrated_ctx *c
 		cdm_arrived(c->new_pfn, info.seq);
 }
 
+/* From migrated: a folio that was to leave @nid and did not; its turn comes again. */
+static __always_inline void cdm_arrived_again(const struct cdm_migrated_ctx *c, __s32 nid)
+{
+	struct cdm_folio_info info;
+
+	if (!c->status || c->src_nid != nid || c->mover != CDM_MOVER_EVICT)
+		return;
+	if (!cdm_bpf_folio_info(&c->common, c->old_pfn, &info, sizeof(info)))
+		cdm_arrived(c->old_pfn, info.seq);
+}
+
 #endif /* _CDM_ARRIVALS_BPF_H */

@@ -235,8 +235,9 @@ cdm_queue_move(const struct cdm_migrated_ctx *c, __s32 nid, __u32 *place)
 	if (c->src_nid != nid)
 		return !c->status && c->dst_nid == nid ? CDM_QUEUE_CAME : CDM_QUEUE_NOT_OURS;
 	*place = cdm_place_of(c->old_pfn);
+	/* It had no place, and may get one. */
 	if (*place == CDM_NOWHERE)
-		return CDM_QUEUE_NOT_OURS;
+		return !c->status && c->dst_nid == nid ? CDM_QUEUE_CAME : CDM_QUEUE_NOT_OURS;
 	if (c->status)
 		return c->dst_nid == nid ? CDM_QUEUE_NOT_OURS : CDM_QUEUE_FAILED;
 	if (c->dst_nid != nid)

@@ -17,7 +17,7 @@ const volatile __u32 give_beyond;
 
 /*
  * What to propose: nothing, the oldest arrivals, frames at random, the candidates, the
- * oldest arrivals if they were never accessed.
+ * oldest arrivals if they were accessed once.
  */
 const volatile __u32 propose;
 enum { PROPOSE_OLDEST = 1, PROPOSE_RANDOM, PROPOSE_CANDIDATES, PROPOSE_UNUSED };
@@ -135,7 +135,7 @@ static __always_inline int propose_unused(const struct cdm_reclaim_ctx *c,
 	int err;
 
 	cdm_bpf_folio_info(&c->common, a->pfn, &info, sizeof(info));
-	err = cdm_bpf_evict_propose(&c->common, a->pfn, a->seq, 0);
+	err = cdm_bpf_evict_propose(&c->common, a->pfn, a->seq, 1);
 	if (err == -ENOSPC)
 		return err;
 	if (err > 0) {
@@ -145,7 +145,7 @@ static __always_inline int propose_unused(const struct cdm_reclaim_ctx *c,
 		count(n_propose, err);
 	}
 	/* A device may access it between the two. */
-	if (err >= 0 && info.access > (__u32)err)
+	if (err >= 0 && info.access > (__u32)err + 1)
 		__sync_fetch_and_add(&n_used_wrong, 1);
 	return 0;
 }
@@ -213,7 +213,7 @@ void CDM_CALLBACK(reclaim, evict_reclaim, const struct cdm_reclaim_ctx *c)
 	if (give_beyond)
 		count(n_verdict, cdm_bpf_evict_verdict(&c->common,
 						       c->nr_candidates, 0));
-	if (propose == PROPOSE_OLDEST || propose == PROPOSE_RANDOM)
+	if (propose && propose != PROPOSE_CANDIDATES)
 		propose_others(c);
 }
 

@@ -46,7 +46,7 @@ enum cdm_evict_why {
  * @flags: CDM_FOLIO_*; CDM_CAND_KEPT if it is under keep
  * @order: it has 1 << @order pages
  * @mapcount: page table entries that map it
- * @access: accesses reported since it arrived, saturating at 65535
+ * @access: accesses reported since it arrived; 65535 is followed by 32768
  * @moved_ms: milliseconds since it last moved between nodes, at least 1; 0 if it
  *	never did
  * @from_nid: node it left then, NUMA_NO_NODE likewise

@@ -231,8 +231,8 @@ static bool cdm_may_place(gfp_t gfp)
 }
 
 /* @p answered with a node: its calls are default, used, full, overridden or bad. */
-static void cdm_count_place(struct cdm_policy *p, int nid, unsigned int order,
-			    bool got)
+static void cdm_count_place(struct cdm_policy *p, struct mm_struct *mm, int nid,
+			    unsigned int order, bool got)
 {
 	struct cdm_node *node;
 
@@ -247,7 +247,7 @@ static void cdm_count_place(struct cdm_policy *p, int nid, unsigned int order,
 	if (!got && !order) {
 		cdm_node_count(node, CDM_STAT_SPILLED, 1);
 		count_vm_event(CDM_SPILLED);
-		count_memcg_event_mm(current->mm, CDM_SPILLED);
+		count_memcg_event_mm(mm, CDM_SPILLED);
 	}
 }
 
@@ -318,7 +318,8 @@ static noinline struct folio *cdm_place_try(gfp_t gfp,
 		folio = cdm_evict_alloc(here, ctx->order, nid, gfp);
 		rcu_read_lock();
 	}
-	cdm_count_place(ans ? cdm_policy_of_id(id) : NULL, nid, ctx->order, folio);
+	cdm_count_place(ans ? cdm_policy_of_id(id) : NULL, vma->vm_mm, nid, ctx->order,
+			folio);
 	trace_cdm_place(ctx, id, ans, nid,
 			folio ? folio_nid(folio) : NUMA_NO_NODE);
 	if (!folio && ctx->order)
@@ -481,7 +482,7 @@ void __cdm_place_swapin(swp_entry_t entry, gfp_t gfp,
 	scoped_guard(rcu) {
 		/* Read by somebody else meanwhile: neither used nor full. */
 		if (fresh || !folio)
-			cdm_count_place(ans ? cdm_policy_of_id(id) : NULL, nid, 0,
+			cdm_count_place(ans ? cdm_policy_of_id(id) : NULL, vma->vm_mm, nid, 0,
 					fresh);
 	}
 	trace_cdm_place(&ctx, id, ans, nid,

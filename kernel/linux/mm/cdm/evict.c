@@ -35,8 +35,11 @@
  *
  * Two full nodes do not feed each other: eviction to a managed node neither
  * reclaims there, nor brings a folio back to the node that it left within the last
- * CDM_EVICT_RETURN_MS. Like demotion it looks at no cpuset or mempolicy of those
- * who map a folio; their masks say where to allocate.
+ * CDM_EVICT_RETURN_MS; and one that the administrator named is passed over while it is
+ * below its own watermarks, and for what has just moved.
+ *
+ * Like demotion it looks at no cpuset or mempolicy of those who map a folio; their masks
+ * say where to allocate.
  *
  * Reclaim because of a memcg's limit does not come here: a page that moves is still
  * charged.
@@ -94,6 +97,17 @@ bool cdm_evict_target_ok(struct folio *folio, int nid)
 	       cdm_fstate_ms_since(st.last_move) > CDM_EVICT_RETURN_MS;
 }
 
+/* A managed node that is below its watermarks would make room for what comes. */
+static bool about_to_evict(int nid)
+{
+	struct zone *zone = &NODE_DATA(nid)->node_zones[ZONE_MOVABLE];
+	const struct cdm_node *node;
+
+	guard(rcu)();
+	node = cdm_node_of(nid);
+	return node && zone_page_state(zone, NR_FREE_PAGES) <= cdm_evict_high(node);
+}
+
 /*
  * Those that the administrator named, in his order, then the nearest node with CPUs'
  * memory; what is in @tried is left out. NUMA_NO_NODE if there is no other.
@@ -104,7 +118,8 @@ static int next_target(const struct cdm_node *node, nodemask_t *tried)
 
 	for (i = 0; i < CDM_EVICT_NAMED && best == NUMA_NO_NODE; i++) {
 		nid = READ_ONCE(node->evict_named[i]) - 1;
-		if (nid >= 0 && node_state(nid, N_MEMORY) && !node_isset(nid, *tried))
+		if (nid >= 0 && node_state(nid, N_MEMORY) && !node_isset(nid, *tried) &&
+		    !about_to_evict(nid))
 			best = nid;
 	}
 	if (best != NUMA_NO_NODE)
@@ -122,16 +137,45 @@ out:
 	return best;
 }
 
-/* Those that must not go to that node, which is managed, go to @others. */
-static void set_apart(struct list_head *folios, int nid, struct list_head *others)
+/* Is there a free folio of that order, by and large? */
+static bool node_fits(int nid, unsigned int order)
 {
+	struct zone *zone;
+	int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++) {
+		zone = &NODE_DATA(nid)->node_zones[i];
+		if (managed_zone(zone) &&
+		    zone_watermark_ok(zone, order, low_wmark_pages(zone), ZONE_MOVABLE, 0))
+			return true;
+	}
+	return false;
+}
+
+/* Between managed nodes: what has just moved rests, wherever it came from. */
+static bool may_rest_there(struct folio *folio, int nid)
+{
+	struct cdm_folio_state *st = cdm_fstate_of(folio);
+	u32 moved = st ? READ_ONCE(st->last_move) : 0;
+
+	return cdm_evict_target_ok(folio, nid) &&
+	       (!moved || cdm_fstate_ms_since(moved) > CDM_EVICT_RETURN_MS);
+}
+
+/*
+ * Those that must not go to that node go to @others; and, if it is not the @last to be
+ * tried, large ones that would be split there for want of a large free one.
+ */
+static void set_apart(struct list_head *folios, int nid, bool last,
+		      struct list_head *others)
+{
+	bool managed = cdm_node_managed(nid);
 	struct folio *folio, *next;
 
-	if (!cdm_node_managed(nid))
-		return;
 	guard(rcu)();
 	list_for_each_entry_safe(folio, next, folios, lru)
-		if (!cdm_evict_target_ok(folio, nid))
+		if ((managed && !may_rest_there(folio, nid)) ||
+		    (!last && folio_test_large(folio) && !node_fits(nid, folio_order(folio))))
 			list_move_tail(&folio->lru, others);
 }
 
@@ -152,6 +196,7 @@ static unsigned int evict_to(struct list_head *folios, int nid,
 	struct cdm_alloc to = { .nid = nid, .failed = CDM_NO_ORDER };
 	unsigned int moved = 0;
 
+	*failed = CDM_NO_ORDER;
 	if (list_empty(folios))
 		return 0;
 	cdm_migrate_list(folios, &to, MIGRATE_ASYNC, MR_CDM_EVICT, &moved);
@@ -171,14 +216,13 @@ evict_anywhere(struct list_head *folios, const struct cdm_node *node,
 	struct folio *folio, *next;
 	unsigned int moved = 0, failed;
 	LIST_HEAD(others);
-	int nid;
+	int nid, then;
 
 	list_splice_init(folios, full);
-	while (!list_empty(full)) {
-		nid = next_target(node, &tried);
-		if (nid == NUMA_NO_NODE)
-			break;
-		set_apart(full, nid, &others);
+	for (nid = next_target(node, &tried); nid != NUMA_NO_NODE && !list_empty(full);
+	     nid = then) {
+		then = next_target(node, &tried);
+		set_apart(full, nid, then == NUMA_NO_NODE, &others);
 		moved += evict_to(full, nid, &failed);
 		list_for_each_entry_safe(folio, next, full, lru)
 			if (folio_order(folio) < failed)
@@ -229,8 +273,8 @@ static bool tally_add(struct tally *t, struct folio *folio, int sign)
 		i = ++t->nr;
 		t->memcg[i - 1] = memcg;
 		t->pages[i - 1] = 0;
-		if (memcg)
-			css_get(&memcg->css);
+		/* It holds the folio's charge, so this cannot fail. */
+		mem_cgroup_tryget(memcg);
 	}
 	t->pages[i - 1] += pages;
 	t->kind[folio_is_file_lru(folio)] += pages;
@@ -243,8 +287,7 @@ static void tally_done(struct tally *t, enum vm_event_item item)
 
 	for (i = 0; i < t->nr; i++) {
 		count_event(t->memcg[i], item, t->pages[i]);
-		if (t->memcg[i])
-			css_put(&t->memcg[i]->css);
+		mem_cgroup_put(t->memcg[i]);
 	}
 }
 

@@ -285,7 +285,7 @@ static void fstate_cross(struct cdm_node *from, struct cdm_node *to,
 			 struct folio *src, struct folio *dst,
 			 struct cdm_folio_state *st)
 {
-	bool returned = st->from_nid == folio_nid(dst) + 1;
+	bool returned = st->from_nid == folio_nid(dst) + 1 && departed_fresh(st->last_move);
 	struct cdm_departed d;
 
 	st->last_move = fstate_now();
@@ -378,6 +378,17 @@ bool cdm_fstate_kept(const struct cdm_folio_state *st)
 	return until && (s32)(until - fstate_now()) > 0;
 }
 
+/*
+ * Beyond the largest number it goes on from the middle, and not from 0: so it stays large,
+ * and a folio that is accessed is seen to be.
+ */
+static u16 access_sum(u16 access, unsigned int count)
+{
+	u64 sum = (u64)access + count;
+
+	return sum > U16_MAX ? 0x8000 | (sum & 0x7fff) : sum;
+}
+
 /**
  * cdm_folio_accessed() - a device has used a folio
  * @folio: the folio, referenced by the caller
@@ -397,8 +408,7 @@ void cdm_folio_accessed(struct folio *folio, unsigned int count)
 	rcu_read_lock();
 	st = cdm_fstate_of(folio);
 	if (st)
-		WRITE_ONCE(st->access, min_t(u64, U16_MAX,
-					     (u64)READ_ONCE(st->access) + count));
+		WRITE_ONCE(st->access, access_sum(READ_ONCE(st->access), count));
 	rcu_read_unlock();
 	folio_mark_accessed(folio);
 }

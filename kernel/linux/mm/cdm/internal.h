@@ -96,7 +96,7 @@ struct cdm_node_stats {
  * @seq: low bits of the node's population sequence when it arrived
  * @last_move: jiffies / 4 when it last moved, 0 if it never did
  * @keep_until: jiffies / 4 until when it is kept, 0 if it is not
- * @access: accesses reported since it arrived, saturating
+ * @access: accesses reported since it arrived; 65535 is followed by 32768
  * @from_nid: node it left at the last move + 1, 0 if it never moved; the top
  *	bit (CDM_FSTATE_CAME_BY_MOVE) is set from a move to the LRU add after it
  *

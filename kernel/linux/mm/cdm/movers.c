@@ -194,16 +194,14 @@ static void cdm_tell_failed(struct folio *folio, int dst, u32 mover, int status)
 /* By where it belongs, which a move does not change, and so that no address gets out. */
 static u64 page_id(const struct folio *folio)
 {
-	static hsiphash_key_t key __read_mostly;
+	static siphash_key_t key __read_mostly;
 	/* Hugetlb's is not locked any more. */
 	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
 
 	if (!mapping)
 		return 0;
 	get_random_once(&key, sizeof(key));
-	/* Told of each folio that moves: half the price, and 32 bits will do. */
-	return hsiphash_4u32(lower_32_bits(mapping), upper_32_bits(mapping),
-			     lower_32_bits(folio->index), upper_32_bits(folio->index), &key);
+	return siphash_2u64(mapping, folio->index, &key);
 }
 
 /*

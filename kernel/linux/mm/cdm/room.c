@@ -159,6 +159,8 @@ static bool goes_on(unsigned long freed, int *idle)
 	if (++*idle > CDM_EVICT_IDLE_TRIES || fatal_signal_pending(current))
 		return false;
 	mem_cgroup_flush_stats(NULL);
+	/* What is in a batch on its way to a list has one reference more. */
+	lru_add_drain_all();
 	return true;
 }
 
@@ -218,8 +220,8 @@ struct folio *cdm_evict_alloc(gfp_t here, unsigned int order, int nid, gfp_t gfp
 	struct folio *folio;
 	int tries, idle = 0;
 
-	/* Those of large folios come without, since stock would compact. */
-	if (order)
+	/* Those of large folios come without, since stock would compact; they have FS. */
+	if (order && (gfp & __GFP_FS))
 		gfp |= __GFP_DIRECT_RECLAIM;
 	if (!gfpflags_allow_blocking(gfp) || !may_make_room(nid))
 		return NULL;
@@ -306,12 +308,13 @@ unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
 	int idle = 0;
 
 	/* One at a time: who it is, and what he still wants, is the node's. */
-	if (mutex_lock_killable(&node->evict_admin_lock))
+	if (mutex_lock_interruptible(&node->evict_admin_lock))
 		return 0;
 	WRITE_ONCE(node->evict_admin, current);
 	refresh_protection();
 	nr = min(nr, node->nr_pfns);
-	while (done < nr && !signal_pending(current)) {
+	while (done < nr && !signal_pending(current) &&
+	       READ_ONCE(node->state) != CDM_NODE_DRAINING) {
 		/* Less by what leaves, as it does. */
 		WRITE_ONCE(node->evict_admin_left, nr - done);
 		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);

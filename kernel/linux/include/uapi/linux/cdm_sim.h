@@ -249,7 +249,7 @@ struct cdm_sim_move {
  * @nr: pages, 1 to 65536; all are freed before it returns
  * @pad: must be zero
  * @reserved: must be zero
- * @by_node: result: pages got by naming the device's node, of @nr / 2
+ * @by_node: result: pages got by naming the device's node, of half, rounded up
  * @by_vma: result: pages got as for a fault at @addr and on the device's node,
  *	of the other half
  * @elsewhere: result: likewise, and on another node
