@@ -21,7 +21,7 @@ CDM_MAP_VERSION(1);
 /* Where to. Any node with memory; -1: the nearest with CPU memory. Range -1..63. */
 const volatile __s32 to = -1;
 
-/* Folios and their pages that were offered. */
+/* Folios that were offered, and pages that were to leave. */
 __u64 n_folios, n_pages;
 
 void CDM_CALLBACK(reclaim, lru_reclaim, const struct cdm_reclaim_ctx *c)

@@ -607,6 +607,7 @@ unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay
 		b.nr_proposed = 0;
 		b.nr_chosen = 0;
 		b.nr_refused = 0;
+		b.node_answer = 0;
 		b.steps = 0;
 		b.why = cdm_evict_why(node);
 		take_batch(&b, folios, stay);

@@ -39,6 +39,7 @@ static_assert(CDM_VERDICT_SWAP - 1 > MAX_NUMNODES);
  * @nr_proposed: pages of @proposed
  * @nr_chosen: pages of candidates that the policy proposed
  * @nr_refused: proposals that could not be used
+ * @node_answer: a verdict that names a node, and is good for every candidate
  * @steps: of walks and loops, of which there may be CDM_EVICT_STEPS: they can be nested
  * @why: enum cdm_evict_why
  * @verdict: of each candidate
@@ -56,6 +57,7 @@ struct cdm_evict_batch {
 	unsigned int nr_proposed;
 	unsigned int nr_chosen;
 	unsigned int nr_refused;
+	u16 node_answer;
 	unsigned int steps;
 	enum cdm_evict_why why;
 	u16 verdict[CDM_EVICT_FOLIOS];

@@ -261,6 +261,9 @@ static int evict_answer(struct cdm_evict_batch *b, struct folio *folio,
 			return -ENODEV;
 		}
 		*verdict = nid + 1;
+		/* Of a managed node each folio is asked about, of others it holds for all. */
+		if (!cdm_node_managed(nid))
+			b->node_answer = ans;
 	} else {
 		*verdict = 0;
 	}
@@ -290,6 +293,10 @@ __bpf_kfunc int cdm_bpf_evict_verdict(const struct cdm_common *c, u32 index,
 
 	if (index >= b->nr)
 		return -ENOENT;
+	if (answer && answer == b->node_answer) {
+		b->verdict[index] = answer;
+		return 0;
+	}
 	return evict_answer(b, batch_folio(b, index), answer, &b->verdict[index]);
 }
 
