@@ -265,8 +265,14 @@ pages()
 # promote_scan moves what is used to the other node, and leaves what is not
 test_move_scan_promote()
 {
+	local pid
+
+	# First all is touched once: were it scanned meanwhile, it would look used.
+	"$PROGS/hotcold" -s 4096 -n 1 -t 12 >"$TMP/hot" &
+	pid=$!
+	wait_for 10 grep -q ^before "$TMP/hot"
 	promote --set block_order=4
-	"$PROGS/hotcold" -s 4096 -n 1 -t 10 >"$TMP/hot" || fail "hotcold: $(cat "$TMP/hot")"
+	wait $pid || fail "hotcold: $(cat "$TMP/hot")"
 	note "$(tr '\n' ' ' <"$TMP/hot")"
 	cat /sys/kernel/debug/cdm/dump >"$TMP/dump"
 	"$CDMCTL" policy unload promote >/dev/null || fail "promote_scan cannot be unloaded"

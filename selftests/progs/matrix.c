@@ -186,11 +186,12 @@ static int build(struct bpf_insn *p, size_t kf, int id, bool context)
 		p[n++] = MOV_IMM(3, 16);
 		break;
 	case 9:
+	case 14:
 		p[n++] = MOV_IMM(2, 0);
 		p[n++] = MOV_IMM(3, 0);
 		p[n++] = MOV_IMM(4, 0);
 		break;
-	case 13 ... 14:
+	case 13:
 		p[n++] = MOV_IMM(2, 0);
 		p[n++] = MOV_IMM(3, 0);
 		break;
