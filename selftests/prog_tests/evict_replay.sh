@@ -93,6 +93,15 @@ same()
 	check_le ${off#-} 5000 "miss ratio of evict_$1 against its model, $2"
 }
 
+# skewed ALGORITHM - zipf 1.2, of which it takes more until there is a miss
+skewed()
+{
+	local ACCESSES=1500000
+
+	trace zipf 1.2 90000
+	same "$1" "zipf 1.2"
+}
+
 # timeout: 200
 # What was accessed since a policy looked is not taken, and it learns how often
 test_evict_replay_unused()
@@ -111,12 +120,15 @@ test_evict_replay_unused()
 # evict_fifo is FIFO
 test_evict_replay_fifo()
 {
+	trace zipf 0.6 90000
+	same fifo "zipf 0.6"
 	trace zipf 0.8 90000
 	same fifo "zipf 0.8"
 	trace scan 1.0 90000
 	same fifo "zipf 1.0 and scans"
 	trace loop 50000
 	same fifo "a loop"
+	skewed fifo
 }
 
 # timeout: 300
@@ -131,6 +143,7 @@ test_evict_replay_sieve()
 	same sieve "zipf 1.0 and scans"
 	trace loop 50000
 	same sieve "a loop"
+	skewed sieve
 }
 
 # timeout: 300
@@ -145,6 +158,7 @@ test_evict_replay_s3fifo()
 	same s3fifo "zipf 1.0 and scans"
 	trace loop 50000
 	same s3fifo "a loop"
+	skewed s3fifo
 }
 
 # timeout: 300
