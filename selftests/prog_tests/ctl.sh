@@ -100,6 +100,7 @@ test_ctl_foreground()
 	local sig
 
 	for sig in TERM INT KILL; do
+		rm -f "$TMP/out"
 		# In its own group: background jobs of a script ignore SIGINT.
 		python3 -c '
 import os, signal, sys

@@ -288,6 +288,8 @@ low_events()
 # hold_on_2 CGROUP KIB - until killed
 hold_on_2()
 {
+	# What an earlier one wrote must not be taken for this one's.
+	rm -f "$TMP/hold.$1"
 	# shellcheck disable=SC2016 # for the inner shell
 	bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $CG/"$1" numactl --membind=2 \
 		"$PROGS/touch" -s "$2" -m nohuge -w 100 2>&1 | cat >"$TMP/hold.$1" &

@@ -58,6 +58,7 @@ hold()
 	local log=$TMP/hold.$1
 
 	shift
+	rm -f "$log"
 	"$PROGS/attach" -t 600 "$@" >"$log" 2>&1 &
 	HELD=$!
 	wait_for 20 grep -q '^attach' "$log"
@@ -113,6 +114,7 @@ test_trust_answer_few()
 	check_match "$(cat "$TMP/out")" '^last_exit_kind 1$' "kind of exit"
 
 	# Node 0, as an answer, is no bad one.
+	rm "$TMP/out"
 	"$PROGS/attach" -s cpu_answer=1 -T target -d last_exit_kind "$EVENTS" \
 		"$PROGS/touch" -s 1024 -m nohuge -w 3 >"$TMP/out" 2>&1 &
 	wait_for 10 grep -q '^pages' "$TMP/out"
