@@ -172,6 +172,9 @@ static void set_apart(struct list_head *folios, int nid, bool last,
 	bool managed = cdm_node_managed(nid);
 	struct folio *folio, *next;
 
+	/* As a rule: one node with CPUs' memory, and no folio to be looked at again. */
+	if (!managed && last)
+		return;
 	guard(rcu)();
 	list_for_each_entry_safe(folio, next, folios, lru)
 		if ((managed && !may_rest_there(folio, nid)) ||
