@@ -84,7 +84,8 @@ extern const struct noun noun_sim;
 
 /* ---- cmd_node.c, and its verbs in cmd_node_evict.c ---------------------------- */
 
-int node_check_managed(int nid);
+int node_parse_managed(const struct argp *argp, int argc, char **argv, void *args,
+		       const int *nid);
 int node_done(int nid, const char *what);
 int node_evict(int argc, char **argv);
 int node_watermarks(int argc, char **argv);

@@ -266,7 +266,7 @@ static int node_write(const char *file, int nid, const char *doing)
 	return err;
 }
 
-int node_check_managed(int nid)
+static int node_check_managed(int nid)
 {
 	int err = node_check_device(nid);
 
@@ -275,6 +275,19 @@ int node_check_managed(int nid)
 	err_set(-ENOENT, "node %d is not managed", nid);
 	err_hint("load its driver, or 'cdmctl node adopt %d'", nid);
 	return -ENOENT;
+}
+
+/*
+ * The beginning of a verb that is about a managed node, which is in @nid after @args are
+ * filled. CMD_DONE if help is all that was wanted.
+ */
+int node_parse_managed(const struct argp *argp, int argc, char **argv, void *args,
+		       const int *nid)
+{
+	int err = cmd_parse(argp, argc, argv, args);
+
+	err = err ?: kernel_check();
+	return err ?: node_check_managed(*nid);
 }
 
 static int node_adopt(int argc, char **argv)
@@ -359,13 +372,9 @@ static int node_mode(int argc, char **argv)
 	char path[128];
 	int err;
 
-	err = cmd_parse(&argp, argc, argv, &a);
+	err = node_parse_managed(&argp, argc, argv, &a, &a.nid);
 	if (err)
 		return err == CMD_DONE ? 0 : err;
-	err = kernel_check();
-	err = err ?: node_check_managed(a.nid);
-	if (err)
-		return err;
 	snprintf(path, sizeof(path), "%s/nodes/%d/mode", CDM_SYSFS, a.nid);
 	err = write_text(path, a.mode);
 	if (err == -EACCES || err == -EPERM) {

@@ -102,13 +102,9 @@ int node_evict(int argc, char **argv)
 	unsigned long long before;
 	int err;
 
-	err = cmd_parse(&argp, argc, argv, &a);
+	err = node_parse_managed(&argp, argc, argv, &a, &a.nid);
 	if (err)
 		return err == CMD_DONE ? 0 : err;
-	err = kernel_check();
-	err = err ?: node_check_managed(a.nid);
-	if (err)
-		return err;
 	before = evicted_admin(a.nid);
 	snprintf(text, sizeof(text), "%llu", a.bytes);
 	err = evict_write(a.nid, "evict", text, "evict from");
@@ -170,12 +166,10 @@ int node_watermarks(int argc, char **argv)
 	char text[64];
 	int err;
 
-	err = cmd_parse(&argp, argc, argv, &a);
+	err = node_parse_managed(&argp, argc, argv, &a, &a.nid);
 	if (err)
 		return err == CMD_DONE ? 0 : err;
-	err = kernel_check();
-	err = err ?: node_check_managed(a.nid);
-	if (!err && a.nr == 3) {
+	if (a.nr == 3) {
 		snprintf(text, sizeof(text), "%llu %llu", to_pages(a.bytes[0]),
 			 to_pages(a.bytes[1]));
 		err = evict_write(a.nid, "watermarks", text, "set the watermarks of");
@@ -258,12 +252,10 @@ int node_targets(int argc, char **argv)
 	char text[64], *word, *rest = text;
 	int err;
 
-	err = cmd_parse(&argp, argc, argv, &a);
+	err = node_parse_managed(&argp, argc, argv, &a, &a.nid);
 	if (err)
 		return err == CMD_DONE ? 0 : err;
-	err = kernel_check();
-	err = err ?: node_check_managed(a.nid);
-	if (!err && a.nr > 1)
+	if (a.nr > 1)
 		err = evict_write(a.nid, "evict_targets", a.text, "set the targets of");
 	if (err)
 		return err;

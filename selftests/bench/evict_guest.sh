@@ -53,8 +53,8 @@ evicts()
 	measure "$1" "$2" 1 "$4" "$3" $cdm/nodes/1/evict "$5"
 }
 
-# tail CONFIG - faults bound to node 1 when it is full
-tail()
+# faults CONFIG - faults bound to node 1 when it is full
+faults()
 {
 	"$cost" "$1" fault tail 1 32 || die "evictcost tail $1"
 }
@@ -68,17 +68,17 @@ sizes()
 	echo 1 >$cdm/release || die "release"
 }
 
-# tails - a fault that finds the node full: reclaim by swap, and eviction
-tails()
+# full - a fault that finds the node full: reclaim by swap, and eviction
+full()
 {
 	echo 2G >/sys/block/zram0/disksize
 	mkswap /dev/zram0 >/dev/null && swapon /dev/zram0 || die "zram"
-	tail reclaim
+	faults reclaim
 	swapoff /dev/zram0 || die "swapoff"
 	managed
-	tail none
+	faults none
 	for p in lru fifo; do
-		with_policy $p tail evict_$p
+		with_policy $p faults evict_$p
 	done
 	echo 1 >$cdm/release || die "release"
 }
@@ -131,4 +131,4 @@ for ((i = 0; i <= rounds; i++)); do
 	done
 	exec 3>&-
 done
-[ -n "$nodesize" ] || tails
+[ -n "$nodesize" ] || full

@@ -100,12 +100,11 @@ bool cdm_evict_target_ok(struct folio *folio, int nid)
 /* A managed node that is below its watermarks would make room for what comes. */
 static bool about_to_evict(int nid)
 {
-	struct zone *zone = &NODE_DATA(nid)->node_zones[ZONE_MOVABLE];
 	const struct cdm_node *node;
 
 	guard(rcu)();
 	node = cdm_node_of(nid);
-	return node && zone_page_state(zone, NR_FREE_PAGES) <= cdm_evict_high(node);
+	return node && cdm_node_free_pages(nid) <= cdm_evict_high(node);
 }
 
 /*

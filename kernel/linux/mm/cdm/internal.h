@@ -291,6 +291,11 @@ static inline unsigned long cdm_node_managed_pages(const struct cdm_node *node)
 	return zone_managed_pages(&NODE_DATA(node->nid)->node_zones[ZONE_MOVABLE]);
 }
 
+static inline unsigned long cdm_node_free_pages(int nid)
+{
+	return zone_page_state(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE], NR_FREE_PAGES);
+}
+
 static inline unsigned long cdm_evict_low(const struct cdm_node *node)
 {
 	unsigned long pages = cdm_node_managed_pages(node);
@@ -310,9 +315,7 @@ static inline unsigned long cdm_evict_high(const struct cdm_node *node)
 /* A folio came to the node: is there room for more? Under RCU. */
 static inline void cdm_evict_check(struct cdm_node *node)
 {
-	struct zone *zone = &NODE_DATA(node->nid)->node_zones[ZONE_MOVABLE];
-
-	if (unlikely(zone_page_state(zone, NR_FREE_PAGES) < cdm_evict_low(node)))
+	if (unlikely(cdm_node_free_pages(node->nid) < cdm_evict_low(node)))
 		cdm_kcdmd_nudge(node);
 }
 

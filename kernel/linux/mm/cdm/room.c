@@ -50,12 +50,6 @@
 /* Pages in one call of reclaim where nobody waits for the first of them. */
 #define CDM_EVICT_GOAL		4096UL
 
-static unsigned long node_free(int nid)
-{
-	return zone_page_state(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE],
-			       NR_FREE_PAGES);
-}
-
 /**
  * cdm_evict_why() - on whose behalf does current reclaim a node's memory?
  * @node: the node
@@ -95,7 +89,7 @@ unsigned long cdm_evict_wanted(const struct cdm_node *node, enum cdm_evict_why w
 		want = READ_ONCE(node->evict_admin_left);
 	} else if (why == CDM_EVICT_BACKGROUND) {
 		high = cdm_evict_high(node);
-		free = node_free(node->nid);
+		free = cdm_node_free_pages(node->nid);
 		if (free < high)
 			want = min(high - free, CDM_EVICT_TURN_PAGES);
 	}
@@ -167,7 +161,9 @@ static bool goes_on(unsigned long freed, int *idle)
 /* What is free of the node's memory, and so much more than the kernel wants. */
 static bool node_has_room(int nid, unsigned long nr)
 {
-	return node_free(nid) > high_wmark_pages(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE]) + nr;
+	struct zone *zone = &NODE_DATA(nid)->node_zones[ZONE_MOVABLE];
+
+	return cdm_node_free_pages(nid) > high_wmark_pages(zone) + nr;
 }
 
 /*
@@ -339,7 +335,7 @@ unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
  */
 long cdm_evict_background(struct cdm_node *node)
 {
-	unsigned long free = node_free(node->nid), high = cdm_evict_high(node);
+	unsigned long free = cdm_node_free_pages(node->nid), high = cdm_evict_high(node);
 	unsigned long done = 0, more;
 	int i, idle = 0;
 	long left;
@@ -358,7 +354,7 @@ long cdm_evict_background(struct cdm_node *node)
 	node->evicting = true;
 	refresh_protection();
 	for (i = 0; i < CDM_EVICT_TURN; i++) {
-		if (node_free(node->nid) >= high)
+		if (cdm_node_free_pages(node->nid) >= high)
 			return 0;
 		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);
 		if (more)
