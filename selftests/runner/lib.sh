@@ -154,16 +154,28 @@ check_none_isolated()
 }
 
 # node_used N - pages of node N in use: not free, nor waiting in per-CPU lists
+#
+# A CPU that gives its list back to the node counts the pages as free only with the
+# next refresh: until then they would seem to be in use. Two refreshes that find
+# the same say what is so; where memory comes and goes all the time, the tenth does.
 node_used()
 {
+	local i now='' last
+
 	number "$1" "node_used"
-	awk -v node="$1," '
-	/^Node/			{ here = ($2 == node) }
-	here && $1 == "managed"		{ used += $2 }
-	here && $1 == "nr_free_pages"	{ used -= $2 }
-	here && $1 == "count:"		{ used -= $2 }
-	END			{ print used + 0 }
-	' /proc/zoneinfo
+	for ((i = 0; i < 10; i++)); do
+		last=$now
+		echo 1 >/proc/sys/vm/stat_refresh
+		now=$(awk -v node="$1," '
+		/^Node/			{ here = ($2 == node) }
+		here && $1 == "managed"		{ used += $2 }
+		here && $1 == "nr_free_pages"	{ used -= $2 }
+		here && $1 == "count:"		{ used -= $2; list += $2 }
+		END			{ print used + 0, list + 0 }
+		' /proc/zoneinfo)
+		[ "$now" != "$last" ] || break
+	done
+	echo "${now% *}"
 }
 
 # node_stat N KEY - of node N's vmstat (as it stands) or meminfo (kB)
