@@ -307,7 +307,6 @@ static int sim_start(struct cdm_sim *sim)
 {
 	struct cdm_node_desc desc = {
 		.name	= sim->name,
-		.owner	= THIS_MODULE,
 		.start	= sim->start,
 		.size	= sim->size,
 		.nid	= sim->nid,

@@ -21,7 +21,6 @@ struct cdm_call;
 struct cdm_node;
 struct folio;
 struct mm_struct;
-struct module;
 
 #define CDM_NAME_LEN	32
 
@@ -620,14 +619,12 @@ struct cdm_ops {
 /**
  * struct cdm_node_desc - a node that a driver brings
  * @name: what sysfs calls the driver's device; copied
- * @owner: the driver's module, so that the core can tell whose node it is
  * @start: first byte of the memory, aligned to memory_block_size_bytes()
  * @size: bytes of memory, a multiple of memory_block_size_bytes()
  * @nid: node the memory becomes; must be possible and have no CPUs
  */
 struct cdm_node_desc {
 	const char *name;
-	struct module *owner;
 	__u64 start;
 	__u64 size;
 	int nid;
@@ -638,6 +635,8 @@ struct cdm_node_desc {
 #ifdef CONFIG_CDM_EXT
 struct cdm_node *cdm_node_register(const struct cdm_node_desc *desc);
 int cdm_node_unregister(struct cdm_node *node);
+int cdm_node_drain(struct cdm_node *node, unsigned int timeout_ms);
+int cdm_node_online(struct cdm_node *node);
 int cdm_device_fault(struct cdm_node *node, struct mm_struct *mm,
 		     unsigned long addr, unsigned int flags);
 void cdm_folio_accessed(struct folio *folio, unsigned int count);

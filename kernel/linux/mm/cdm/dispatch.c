@@ -107,7 +107,7 @@ static bool cdm_place_allowed(int nid, struct vm_area_struct *vma,
 	pgoff_t ilx;
 	bool ok = true;
 
-	if (!node_state(nid, N_MEMORY))
+	if (!node_state(nid, N_MEMORY) || cdm_node_leaves(nid))
 		return false;
 	/* A device's fault runs under its owner's mask: see fault.c. */
 	if (!node_isset(nid, cpuset_current_mems_allowed))

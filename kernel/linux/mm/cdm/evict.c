@@ -83,35 +83,39 @@
 bool cdm_evict_target_ok(struct folio *folio, int nid)
 {
 	struct cdm_folio_state st;
-	struct cdm_node *node;
 
-	if (nid == folio_nid(folio) || !node_state(nid, N_MEMORY))
+	if (nid == folio_nid(folio) || !node_state(nid, N_MEMORY) || cdm_node_leaves(nid))
 		return false;
-	node = cdm_node_of(nid);
-	if (!node)
+	if (!cdm_node_of(nid))
 		return true;
-	if (READ_ONCE(node->state) == CDM_NODE_DRAINING)
-		return false;
 	return !cdm_fstate_get(folio_pfn(folio), folio_nid(folio), &st) ||
 	       st.from_nid != nid + 1 ||
 	       cdm_fstate_ms_since(st.last_move) > CDM_EVICT_RETURN_MS;
 }
 
-/* A managed node that is below its watermarks would make room for what comes. */
+/* A managed node that is below its watermarks, or drained, would pass on what comes. */
 static bool about_to_evict(int nid)
 {
 	const struct cdm_node *node;
 
 	guard(rcu)();
 	node = cdm_node_of(nid);
-	return node && cdm_node_free_pages(nid) <= cdm_evict_high(node);
+	return node && (cdm_node_leaves(nid) ||
+			cdm_node_free_pages(nid) <= cdm_evict_high(node));
 }
 
-/*
+/**
+ * cdm_evict_next_target() - where to send what leaves a node
+ * @node: the node
+ * @tried: nodes that are out of the question; the next one is added
+ *
  * Those that the administrator named, in his order, then the nearest node with CPUs'
- * memory; what is in @tried is left out. NUMA_NO_NODE if there is no other.
+ * memory.
+ *
+ * Context: any.
+ * Return: a node, NUMA_NO_NODE if there is no other.
  */
-static int next_target(const struct cdm_node *node, nodemask_t *tried)
+int cdm_evict_next_target(const struct cdm_node *node, nodemask_t *tried)
 {
 	int nid, i, best = NUMA_NO_NODE;
 
@@ -221,9 +225,9 @@ evict_anywhere(struct list_head *folios, const struct cdm_node *node,
 	int nid, then;
 
 	list_splice_init(folios, full);
-	for (nid = next_target(node, &tried); nid != NUMA_NO_NODE && !list_empty(full);
-	     nid = then) {
-		then = next_target(node, &tried);
+	for (nid = cdm_evict_next_target(node, &tried);
+	     nid != NUMA_NO_NODE && !list_empty(full); nid = then) {
+		then = cdm_evict_next_target(node, &tried);
 		set_apart(full, nid, then == NUMA_NO_NODE, &others);
 		moved += evict_to(full, nid, &failed);
 		list_for_each_entry_safe(folio, next, full, lru)

@@ -146,7 +146,6 @@ struct cdm_node {
 	bool adopted;
 	char name[CDM_NAME_LEN];
 	char resname[48];		/* "System RAM (...)", not copied by mm */
-	struct module *owner;
 	u64 start, size;		/* bytes; of an adopted node its span */
 	atomic64_t seq;			/* population sequence */
 	struct cdm_node_stats __percpu *stats;
@@ -172,6 +171,12 @@ struct cdm_node {
 	wait_queue_head_t kcdmd_wait;
 	bool kcdmd_kick;		/* somebody woke kcdmd; it takes the kick */
 	struct kobject *kobj;		/* /sys/kernel/mm/cdm/nodes/N */
+	/* drain.c */
+	bool drained;			/* policies know that it is offline */
+	bool drain_stop;		/* its driver goes and waits for the drain */
+	wait_queue_head_t drain_wait;
+	spinlock_t left_lock;		/* a leaf */
+	char *left;			/* what is in the way, in words, or NULL */
 	struct rcu_head rcu;
 };
 
@@ -185,6 +190,14 @@ static inline struct cdm_node *cdm_node_of(int nid)
 {
 	return rcu_dereference_check(cdm_nodes[nid],
 				     lockdep_is_held(&cdm_node_lock));
+}
+
+/* Nothing more shall come to it. Under RCU or cdm_node_lock. */
+static inline bool cdm_node_leaves(int nid)
+{
+	const struct cdm_node *node = cdm_node_managed(nid) ? cdm_node_of(nid) : NULL;
+
+	return node && READ_ONCE(node->state) == CDM_NODE_DRAINING;
 }
 
 static inline void cdm_node_count(struct cdm_node *node,
@@ -237,7 +250,7 @@ extern const char *const cdm_node_state_names[CDM_NR_NODE_STATES];
 extern const char *const cdm_mode_names[CDM_NR_MODES];
 extern const char *const cdm_node_stat_names[CDM_NR_NODE_STATS];
 
-/* node.c: the driver's side and the administrator's. */
+/* node.c, node_adopt.c: the driver's side and the administrator's. */
 int cdm_node_adopt(int nid);
 int cdm_node_release(int nid);
 int cdm_node_set_mode(struct cdm_node *node, enum cdm_node_mode mode);
@@ -318,6 +331,9 @@ static inline void cdm_evict_check(struct cdm_node *node)
 	if (unlikely(cdm_node_free_pages(node->nid) < cdm_evict_low(node)))
 		cdm_kcdmd_nudge(node);
 }
+
+/* evict.c; NUMA_NO_NODE if there is none but those in @tried. */
+int cdm_evict_next_target(const struct cdm_node *node, nodemask_t *tried);
 
 /*
  * isolate.c: keep cdm_managed_nodes, cdm_isolated_nodes, the keys and the
@@ -592,9 +608,13 @@ static inline u64 cdm_memcg_id(struct mem_cgroup *memcg)
 int cdm_sysfs_policy_add(struct cdm_policy *p);
 void cdm_sysfs_policy_del(struct cdm_policy *p);
 u64 cdm_sysfs_policy_id(void);
+void cdm_sysfs_changed(void);		/* bumps enable_seq and notifies */
+
+/* sysfs_node.c */
+int cdm_sysfs_nodes_init(struct kobject *parent);
 int cdm_sysfs_node_add(struct cdm_node *node);
 void cdm_sysfs_node_del(struct cdm_node *node);
-void cdm_sysfs_changed(void);		/* bumps enable_seq and notifies */
+void cdm_sysfs_node_state(struct cdm_node *node);
 
 extern bool cdm_ext_off;		/* cdm_ext=off, or switched off */
 

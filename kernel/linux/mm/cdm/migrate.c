@@ -161,14 +161,11 @@ static bool limit_reached(int from, int to)
  */
 int cdm_move_check(const struct cdm_move *mv)
 {
-	struct cdm_node *node;
-
 	if (mv->flags & ~CDM_MOVE_FLAGS || mv->nid < 0 ||
 	    mv->nid >= MAX_NUMNODES || !node_possible(mv->nid))
 		return -EINVAL;
 	guard(rcu)();
-	node = cdm_node_of(mv->nid);
-	if (node && READ_ONCE(node->state) == CDM_NODE_DRAINING)
+	if (cdm_node_leaves(mv->nid))
 		return -ENODEV;
 	return node_state(mv->nid, N_MEMORY) ? 0 : -ENODEV;
 }
@@ -426,16 +423,17 @@ static void run_isolate_one(struct cdm_run *run, struct cdm_run_entry *e,
 		e->status = CDM_MOVE_BUSY;
 		return;
 	}
-	if (!cdm_may_move(folio, run->mv->nid)) {
+	if (!run->leaving && !cdm_may_move(folio, run->mv->nid)) {
 		e->status = CDM_MOVE_NOT_PERMITTED;
 		return;
 	}
-	if (!limit_take(from, run->mv->nid, nr)) {
+	if (!run->leaving && !limit_take(from, run->mv->nid, nr)) {
 		e->status = CDM_MOVE_LIMITED;
 		return;
 	}
 	if (!run_isolate_folio(run, folio, list, huge)) {
-		limit_give(from, run->mv->nid, nr);
+		if (!run->leaving)
+			limit_give(from, run->mv->nid, nr);
 		e->status = CDM_MOVE_BUSY;
 	}
 }
@@ -594,7 +592,8 @@ static void run_note_left(struct cdm_run *run, struct list_head *left,
 		unsigned long pfn = folio_pfn(folio);
 		unsigned long nr = folio_nr_pages(folio);
 
-		limit_give(folio_nid(folio), run->mv->nid, nr);
+		if (!run->leaving)
+			limit_give(folio_nid(folio), run->mv->nid, nr);
 		for (i = find_entry(run, pfn); i < run->nr; i++) {
 			const struct cdm_run_entry *e = &run->v[i];
 
@@ -663,7 +662,8 @@ static void run_migrate(struct cdm_run *run, struct list_head *list,
 			struct cdm_alloc *to, unsigned int *moved)
 {
 	cdm_migrate_list(list, to, run->mv->flags & CDM_MOVE_ASYNC ?
-				   MIGRATE_ASYNC : MIGRATE_SYNC, MR_CDM, moved);
+				   MIGRATE_ASYNC : MIGRATE_SYNC,
+			 run->leaving ? MR_MEMORY_HOTPLUG : MR_CDM, moved);
 }
 
 /* The target was full: what is cold there makes room, as far as it can. */

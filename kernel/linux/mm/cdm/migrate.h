@@ -72,6 +72,8 @@ struct cdm_alloc {
  * @total: pages asked for
  * @nr: entries of the batch
  * @nr_pages: pages of the batch's folios
+ * @leaving: the node that they are on goes: no policy and no limit is asked. Set
+ *	after cdm_run_begin()
  * @drain: may wait for other CPUs to drain their LRU batches
  * @drained: LRU batches were drained for this batch
  * @anon_vma: all whose folios are allowed to move in this batch; referenced
@@ -82,6 +84,7 @@ struct cdm_run {
 	unsigned long total;
 	unsigned int nr;
 	unsigned int nr_pages;
+	bool leaving;
 	bool drain;
 	bool drained;
 	struct anon_vma *anon_vma;

@@ -56,8 +56,10 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
+#include <trace/events/cdm.h>
 
 #include "internal.h"
+#include "node.h"
 
 /* Whether a node comes, goes or changes, and cdm_nodes[]; see "Locks" above. */
 DEFINE_MUTEX(cdm_node_lock);
@@ -127,24 +129,37 @@ u64 cdm_node_stat(struct cdm_node *node, enum cdm_node_stat stat)
 	return sum;
 }
 
-static void node_enter(struct cdm_node *node, enum cdm_node_state state)
+/**
+ * cdm_node_enter() - a node's state changes
+ * @node: the node
+ * @state: from now on
+ *
+ * Context: under cdm_node_lock; may sleep.
+ */
+void cdm_node_enter(struct cdm_node *node, enum cdm_node_state state)
 {
+	enum cdm_node_state was = node->state;
+
 	lockdep_assert_held(&cdm_node_lock);
 	WRITE_ONCE(node->state, state);
+	if (was == state)
+		return;
+	trace_cdm_node_state(node->nid, was, state);
+	cdm_sysfs_node_state(node);
 }
 
 /* ONLINE or OFFLINE, as the node's memory is now; settled with the notifier. */
-static void node_settle_state(struct cdm_node *node)
+void cdm_node_settle(struct cdm_node *node)
 {
 	lock_device_hotplug();
-	node_enter(node, node_state(node->nid, N_MEMORY) ?
-			     CDM_NODE_ONLINE : CDM_NODE_OFFLINE);
+	cdm_node_enter(node, node_state(node->nid, N_MEMORY) ?
+				 CDM_NODE_ONLINE : CDM_NODE_OFFLINE);
 	unlock_device_hotplug();
 }
 
 /* ---- making and unmaking the object --------------------------------------- */
 
-static struct cdm_node *node_alloc(int nid, u64 start, u64 size)
+struct cdm_node *cdm_node_alloc(int nid, u64 start, u64 size)
 {
 	struct cdm_node *node = kzalloc(sizeof(*node), GFP_KERNEL);
 
@@ -159,6 +174,8 @@ static struct cdm_node *node_alloc(int nid, u64 start, u64 size)
 	spin_lock_init(&node->limit.lock);
 	mutex_init(&node->evict_admin_lock);
 	init_waitqueue_head(&node->kcdmd_wait);
+	init_waitqueue_head(&node->drain_wait);
+	spin_lock_init(&node->left_lock);
 	node->stats = alloc_percpu(struct cdm_node_stats);
 	node->queue = cdm_queue_alloc();
 	if (!node->stats || !node->queue || cdm_fstate_alloc(node)) {
@@ -171,23 +188,33 @@ static struct cdm_node *node_alloc(int nid, u64 start, u64 size)
 }
 
 /* Of a node that is not in the registry, or not any more. */
-static void node_free(struct cdm_node *node)
+void cdm_node_free(struct cdm_node *node)
 {
+	kfree(node->left);
 	cdm_fstate_free(node);
 	kvfree(node->queue);
 	free_percpu(node->stats);
 	kfree(node);
 }
 
-static void node_publish(struct cdm_node *node)
+int cdm_node_publish(struct cdm_node *node)
 {
+	int err;
+
 	rcu_assign_pointer(cdm_nodes[node->nid], node);
 	cdm_place_key_get();
+	err = cdm_sysfs_node_add(node);
+	if (err) {
+		pr_err("node %d: cannot show it in sysfs (%d)\n", node->nid, err);
+		cdm_node_unpublish(node);
+	}
+	return err;
 }
 
 /* After this no hook sees the node; the caller may free it. */
-static void node_unpublish(struct cdm_node *node)
+void cdm_node_unpublish(struct cdm_node *node)
 {
+	cdm_sysfs_node_del(node);
 	cdm_place_key_put();
 	RCU_INIT_POINTER(cdm_nodes[node->nid], NULL);
 	synchronize_rcu();
@@ -198,8 +225,12 @@ static void node_unpublish(struct cdm_node *node)
 
 static int block_online_movable(struct memory_block *mem, void *arg)
 {
+	const struct cdm_node *node = arg;
 	int err;
 
+	/* The span of an adopted node may have others' blocks in it. */
+	if (mem->nid != node->nid)
+		return 0;
 	mem->online_type = MMOP_ONLINE_MOVABLE;
 	err = device_online(&mem->dev);		/* 1: it was online before */
 	return err < 0 ? err : 0;
@@ -207,6 +238,10 @@ static int block_online_movable(struct memory_block *mem, void *arg)
 
 static int block_check_movable(struct memory_block *mem, void *arg)
 {
+	const struct cdm_node *node = arg;
+
+	if (mem->nid != node->nid)
+		return 0;
 	if (mem->state == MEM_ONLINE && mem->zone &&
 	    zone_idx(mem->zone) == ZONE_MOVABLE)
 		return 0;
@@ -220,25 +255,25 @@ static int block_check_movable(struct memory_block *mem, void *arg)
  * added, and its zone is ours to choose (zone_for_pfn_range()); what it left
  * offline is brought online here.
  */
-static int node_online_blocks(struct cdm_node *node)
+int cdm_node_online_blocks(struct cdm_node *node)
 {
 	int err;
 
 	lock_device_hotplug();
-	err = walk_memory_blocks(node->start, node->size, NULL,
+	err = walk_memory_blocks(node->start, node->size, node,
 				 block_online_movable);
 	if (!err)
-		err = walk_memory_blocks(node->start, node->size, NULL,
+		err = walk_memory_blocks(node->start, node->size, node,
 					 block_check_movable);
 	if (!err)
-		node_enter(node, CDM_NODE_ONLINE);
+		cdm_node_enter(node, CDM_NODE_ONLINE);
 	unlock_device_hotplug();
 	return err;
 }
 
 /* ---- a driver's node ------------------------------------------------------ */
 
-static bool node_has_cpus(int nid)
+bool cdm_node_has_cpus(int nid)
 {
 	int cpu;
 
@@ -281,6 +316,7 @@ static int check_range(const struct cdm_node_desc *desc)
 static int check_desc(const struct cdm_node_desc *desc)
 {
 	int nid = desc->nid;
+	struct cdm_node *node;
 
 	if (!desc->name || !*desc->name ||
 	    strnlen(desc->name, CDM_NAME_LEN) == CDM_NAME_LEN)
@@ -291,36 +327,24 @@ static int check_desc(const struct cdm_node_desc *desc)
 		return cdm_refuse(-EINVAL,
 				  "%s: node %d is not possible on this machine; the firmware's SRAT must list it",
 				  desc->name, nid);
-	if (node_has_cpus(nid))
+	if (cdm_node_has_cpus(nid))
 		return cdm_refuse(-EINVAL,
 				  "%s: node %d has CPUs; its memory cannot be a device's",
 				  desc->name, nid);
-	if (cdm_node_of(nid))
+	node = cdm_node_of(nid);
+	if (node && node->state == CDM_NODE_ORPHANED)
+		return cdm_refuse(-EEXIST,
+				  "%s: node %d has other memory (%#llx+%#llx) that %s left behind; drain it first (cdmctl node drain %d)",
+				  desc->name, nid, node->start, node->size, node->name, nid);
+	if (node)
 		return cdm_refuse(-EEXIST,
 				  "%s: node %d is managed already, for %s",
-				  desc->name, nid, cdm_node_of(nid)->name);
+				  desc->name, nid, node->name);
 	if (node_state(nid, N_MEMORY))
 		return cdm_refuse(-EBUSY,
 				  "%s: node %d has memory that another driver brought online; adopt it instead (cdmctl node adopt %d)",
 				  desc->name, nid, nid);
 	return check_range(desc);
-}
-
-/* The last steps, once the memory is there: thread and sysfs. */
-static int node_go_live(struct cdm_node *node)
-{
-	int err = cdm_kcdmd_start(node);
-
-	if (err)
-		return err;
-	err = cdm_sysfs_node_add(node);
-	if (err) {
-		cdm_kcdmd_stop(node);
-		return err;
-	}
-	cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_DONE);
-	cdm_sysfs_changed();
-	return 0;
 }
 
 /*
@@ -340,66 +364,87 @@ static struct cdm_node *node_take_back(const struct cdm_node_desc *desc)
 		return NULL;
 
 	/* Its blocks were anybody's meanwhile, and it may never have lived. */
-	err = node_online_blocks(node);
-	if (!err && !node->kcdmd)
-		err = node_go_live(node);
+	err = cdm_node_online_blocks(node);
+	if (!err && !node->kcdmd) {
+		err = cdm_kcdmd_start(node);
+		if (!err)
+			cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_DONE);
+	}
 	if (err) {
-		node_enter(node, CDM_NODE_ORPHANED);
+		cdm_node_enter(node, CDM_NODE_ORPHANED);
 		pr_err("node %d: %s cannot take its orphaned memory back (%d)\n",
 		       node->nid, desc->name, err);
 		return ERR_PTR(err);
 	}
 	/* The resource keeps the name that it got; see resname. */
 	strscpy(node->name, desc->name);
-	node->owner = desc->owner;
 	pr_info("node %d: %s took its orphaned memory back\n",
 		node->nid, node->name);
 	return node;
+}
+
+/* Takes back what was brought, as if it had never come. */
+static int node_undo(struct cdm_node *node, int err)
+{
+	cdm_node_enter(node, CDM_NODE_FAILED);
+	if (!offline_and_remove_memory(node->start, node->size))
+		return err;
+	/*
+	 * Somebody's page is pinned in it already. Its resource has our name and its
+	 * zone our nid: it stays.
+	 */
+	cdm_node_enter(node, CDM_NODE_ORPHANED);
+	pr_err("node %d: and cannot remove it again; it stays as an orphan\n", node->nid);
+	return -EADDRINUSE;
+}
+
+/**
+ * cdm_node_add_memory() - bring a node's memory online, all of it or nothing
+ * @node: the node, managed already, so that no zonelist ever has its memory
+ *
+ * Context: under cdm_node_lock.
+ * Return: 0; a negative errno, and its state is FAILED, or ORPHANED if what came
+ * could not be taken back.
+ */
+int cdm_node_add_memory(struct cdm_node *node)
+{
+	int err;
+
+	cdm_node_enter(node, CDM_NODE_GOING_ONLINE);
+	err = add_memory_driver_managed(node->nid, node->start, node->size,
+					node->resname, MHP_NONE);
+	if (err) {
+		pr_err("node %d: cannot add memory %#llx+%#llx (%d)\n",
+		       node->nid, node->start, node->size, err);
+		cdm_node_enter(node, CDM_NODE_FAILED);
+		return err;
+	}
+	err = cdm_node_online_blocks(node);
+	if (!err)
+		return 0;
+	pr_err("node %d: cannot bring every block online (%d), taking the node back\n",
+	       node->nid, err);
+	return node_undo(node, err);
 }
 
 static int node_bring_online(struct cdm_node *node)
 {
 	int err;
 
-	node_enter(node, CDM_NODE_GOING_ONLINE);
 	cdm_isolate_manage(node->nid, node->mode);
-	err = add_memory_driver_managed(node->nid, node->start, node->size,
-					node->resname, MHP_NONE);
-	if (err) {
-		pr_err("node %d: cannot add memory %#llx+%#llx (%d)\n",
-		       node->nid, node->start, node->size, err);
-		goto unmanage;
+	err = cdm_node_add_memory(node);
+	if (!err) {
+		err = cdm_kcdmd_start(node);
+		if (err) {
+			pr_err("node %d: cannot start its thread (%d)\n",
+			       node->nid, err);
+			err = node_undo(node, err);
+		}
 	}
-	err = node_online_blocks(node);
-	if (err) {
-		pr_err("node %d: cannot bring every block online (%d), taking the node back\n",
-		       node->nid, err);
-		goto remove;
-	}
-	err = node_go_live(node);
-	if (err) {
-		pr_err("node %d: cannot start its thread or show it in sysfs (%d)\n",
-		       node->nid, err);
-		goto remove;
-	}
-	return 0;
-
-remove:
-	node_enter(node, CDM_NODE_FAILED);
-	if (offline_and_remove_memory(node->start, node->size)) {
-		/*
-		 * Somebody's page is pinned in it already. Its resource has
-		 * our name and its zone our nid: it stays, as an orphan.
-		 */
-		node->owner = NULL;
-		node_enter(node, CDM_NODE_ORPHANED);
-		pr_err("node %d: and cannot remove it again; it stays as an orphan\n",
-		       node->nid);
-		return -EADDRINUSE;
-	}
-unmanage:
-	node_enter(node, CDM_NODE_FAILED);
-	cdm_isolate_unmanage(node->nid);
+	if (!err)
+		cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_DONE);
+	else if (node->state != CDM_NODE_ORPHANED)
+		cdm_isolate_unmanage(node->nid);
 	return err;
 }
 
@@ -431,15 +476,16 @@ struct cdm_node *cdm_node_register(const struct cdm_node_desc *desc)
 	if (err)
 		goto fail;
 	err = -ENOMEM;
-	node = node_alloc(desc->nid, desc->start, desc->size);
+	node = cdm_node_alloc(desc->nid, desc->start, desc->size);
 	if (!node)
 		goto fail;
 	strscpy(node->name, desc->name);
 	snprintf(node->resname, sizeof(node->resname), "System RAM (%s)",
 		 node->name);
-	node->owner = desc->owner;
 
-	node_publish(node);
+	err = cdm_node_publish(node);
+	if (err)
+		goto free;
 	err = cdm_call_node_prepare(node, CDM_CB_NODE_ONLINE);
 	if (err)
 		goto unpublish;
@@ -458,8 +504,9 @@ out:
 	return node;
 
 unpublish:
-	node_unpublish(node);
-	node_free(node);
+	cdm_node_unpublish(node);
+free:
+	cdm_node_free(node);
 fail:
 	mutex_unlock(&cdm_node_lock);
 	return ERR_PTR(err);
@@ -467,242 +514,60 @@ fail:
 EXPORT_SYMBOL_GPL(cdm_node_register);
 
 /* Out of the registry and freed; what it had of memory is gone or stock. */
-static void node_retire(struct cdm_node *node)
+void cdm_node_retire(struct cdm_node *node)
 {
 	cdm_kcdmd_stop(node);
-	cdm_sysfs_node_del(node);
 	cdm_isolate_unmanage(node->nid);
-	node_enter(node, CDM_NODE_OFFLINE);
-	cdm_call_node_phase(node, CDM_CB_NODE_OFFLINE, CDM_DONE);
-	node_unpublish(node);
-	cdm_sysfs_changed();
-	node_free(node);
-}
-
-/* A driver that cannot stay: its module's exit, or init that failed, runs. */
-static bool driver_goes(struct module *owner)
-{
-#ifdef CONFIG_MODULES
-	return owner && owner->state != MODULE_STATE_LIVE;
-#else
-	return false;
-#endif
-}
-
-/* The node's memory stays. Whose is it now? */
-static void node_stay(struct cdm_node *node)
-{
-	node_settle_state(node);
-	if (node->kcdmd)
-		cdm_queue_open(node);
-	if (!driver_goes(node->owner))
-		return;
-	node->owner = NULL;
-	node_enter(node, CDM_NODE_ORPHANED);
-	pr_warn("node %d: %s is unloaded and leaves its memory behind; load it again to take it back\n",
-		node->nid, node->name);
+	cdm_node_enter(node, CDM_NODE_OFFLINE);
+	if (!node->drained)
+		cdm_call_node_phase(node, CDM_CB_NODE_OFFLINE, CDM_DONE);
+	cdm_node_unpublish(node);
+	cdm_node_free(node);
 }
 
 /**
  * cdm_node_unregister() - take a node's memory offline and give it back
- * @node: what cdm_node_register() returned; its device faults no more
+ * @node: what cdm_node_register() returned; its device faults no more. Not to be used
+ *	any more when this returns, whatever it returns
  *
- * Every attached policy is asked and may veto. Pages in use are migrated to
- * the CPUs' nodes; that lasts until they fit there, or until a signal. If the
- * memory cannot leave, all of it is online again when this returns. The node is
- * then still the driver's, to be unregistered later, unless the driver's module
- * is on its way out: the core keeps the node as an orphan until a
- * cdm_node_register() of the same range, and @node is not to be used any more.
+ * Every attached policy is asked and may veto. Pages in use are migrated away; that
+ * lasts until they fit elsewhere and nobody pins them, or until a signal (see
+ * nodes/N/left). A driver that can stay if its memory cannot leave calls
+ * cdm_node_drain() before. If the memory cannot leave, all of it is online again,
+ * and the core keeps the node as an orphan, until a cdm_node_register() of the same
+ * range takes it back or an administrator drains it.
  *
  * Context: may sleep, for long; no locks held, not in a memory notifier.
- * Return: 0, -EPERM if a policy vetoed, -EBUSY if the memory
- * cannot be taken offline.
+ * Return: 0; if the memory stayed, -EPERM if a policy vetoed, -EINTR after a signal, or
+ * -EBUSY.
  */
 int cdm_node_unregister(struct cdm_node *node)
 {
-	int err;
+	static const struct cdm_drain for_ever;
+	int err = 0;
 
 	mutex_lock(&cdm_node_lock);
 	if (WARN_ON_ONCE(node->adopted)) {
 		mutex_unlock(&cdm_node_lock);
 		return -EINVAL;
 	}
-
-	err = cdm_call_node_prepare(node, CDM_CB_NODE_OFFLINE);
+	cdm_drain_stop(node);
+	if (!node->drained)
+		err = cdm_drain(node, &for_ever);
 	if (err) {
-		node_stay(node);
-		goto out;
+		cdm_node_enter(node, CDM_NODE_ORPHANED);
+		pr_warn("node %d: %s goes and leaves its memory behind; load it again to take it back\n",
+			node->nid, node->name);
+	} else {
+		pr_info("node %d: memory of %s given back\n", node->nid, node->name);
+		cdm_node_retire(node);
 	}
-	node_enter(node, CDM_NODE_DRAINING);
-	/* Nothing moves in any more, and what waits for it need not wait. */
-	cdm_queue_close(node);
-	err = offline_and_remove_memory(node->start, node->size);
-	if (err) {
-		err = cdm_refuse(-EBUSY,
-				 "node %d: cannot take %s's memory offline (%d), it stays online; who uses it: grep N%d= /proc/*/numa_maps",
-				 node->nid, node->name, err, node->nid);
-		cdm_call_node_phase(node, CDM_CB_NODE_OFFLINE, CDM_CANCELLED);
-		node_stay(node);
-		goto out;
-	}
-	pr_info("node %d: memory of %s given back\n", node->nid, node->name);
-	node_retire(node);
-out:
 	mutex_unlock(&cdm_node_lock);
 	return err;
 }
 EXPORT_SYMBOL_GPL(cdm_node_unregister);
 
-/* ---- a node that somebody else brought ------------------------------------ */
-
-struct node_span {
-	int nid;
-	u64 start, end;
-};
-
-static int block_span(struct memory_block *mem, void *arg)
-{
-	struct node_span *span = arg;
-	u64 start = PFN_PHYS(section_nr_to_pfn(mem->start_section_nr));
-
-	if (mem->nid != span->nid)
-		return 0;
-	span->start = min(span->start, start);
-	span->end = max(span->end, start + memory_block_size_bytes());
-	return 0;
-}
-
-static int check_adopt(int nid, struct node_span *span)
-{
-	struct cdm_node *node;
-
-	if (nid < 0 || nid >= MAX_NUMNODES || !node_possible(nid) ||
-	    !node_online(nid))
-		return cdm_refuse(-ENODEV,
-				  "cannot adopt node %d: it does not exist; bring its memory online first (dax/kmem)",
-				  nid);
-	if (node_has_cpus(nid) || node_state(nid, N_CPU))
-		return cdm_refuse(-EINVAL,
-				  "cannot adopt node %d: it has CPUs, so its memory is the CPUs' and not a device's",
-				  nid);
-	node = cdm_node_of(nid);
-	if (node)
-		return cdm_refuse(-EEXIST,
-				  "cannot adopt node %d: it is managed already (%s %s)",
-				  nid, node->adopted ? "adopted" : "registered by",
-				  node->adopted ? "before" : node->name);
-	if (!node_state(nid, N_MEMORY))
-		return cdm_refuse(-ENODEV,
-				  "cannot adopt node %d: none of its memory is online; write online_movable to its blocks' state",
-				  nid);
-	if (node_state(nid, N_NORMAL_MEMORY))
-		return cdm_refuse(-EBUSY,
-				  "cannot adopt node %d: some of its memory is in a kernel zone; take it offline and write online_movable to its blocks' state",
-				  nid);
-
-	/* Offline blocks count: they may come online while it is managed. */
-	*span = (struct node_span) { .nid = nid, .start = U64_MAX };
-	lock_device_hotplug();
-	for_each_memory_block(span, block_span);
-	unlock_device_hotplug();
-	return span->start < span->end ? 0 : -ENODEV;
-}
-
-/**
- * cdm_node_adopt() - manage a node that another driver brought online
- * @nid: a node without CPUs, with all of its online memory in ZONE_MOVABLE
- *
- * The driver need not know. Every attached policy is asked and may veto. What
- * others have on the node stays there; from now on it is closed. Memory that
- * the driver adds later, beyond the node's blocks of today, is managed too, but
- * its folios have no state (fstate.c).
- *
- * Context: may sleep; no locks held.
- * Return: 0, -ENODEV, -EINVAL, -EBUSY,
- * -EEXIST, -ENOMEM, or -EPERM if a policy vetoed.
- */
-int cdm_node_adopt(int nid)
-{
-	struct cdm_node *node;
-	struct node_span span;
-	int err;
-
-	mutex_lock(&cdm_node_lock);
-	err = check_adopt(nid, &span);
-	if (err)
-		goto out;
-	err = -ENOMEM;
-	node = node_alloc(nid, span.start, span.end - span.start);
-	if (!node)
-		goto out;
-	node->adopted = true;
-	strscpy(node->name, "adopted");
-
-	node_publish(node);
-	err = cdm_call_node_prepare(node, CDM_CB_NODE_ONLINE);
-	if (err)
-		goto unpublish;
-	cdm_isolate_manage(nid, node->mode);
-	node_settle_state(node);
-	err = node_go_live(node);
-	if (err) {
-		pr_err("cannot adopt node %d: cannot start its thread or show it in sysfs (%d)\n",
-		       nid, err);
-		cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_CANCELLED);
-		cdm_isolate_unmanage(nid);
-		goto unpublish;
-	}
-	pr_info("node %d: adopted, %llu MiB, %s\n", nid, node->size >> 20,
-		cdm_mode_names[node->mode]);
-out:
-	mutex_unlock(&cdm_node_lock);
-	return err;
-
-unpublish:
-	node_unpublish(node);
-	node_free(node);
-	goto out;
-}
-
-/**
- * cdm_node_release() - return an adopted node to stock behaviour
- * @nid: an adopted node
- *
- * Its memory is not touched. Every attached policy is asked and may veto.
- *
- * Context: may sleep; no locks held.
- * Return: 0, -ENODEV if the node is not
- * managed, -EINVAL if a driver registered it, -EPERM if a policy
- * vetoed.
- */
-int cdm_node_release(int nid)
-{
-	struct cdm_node *node = NULL;
-	int err;
-
-	mutex_lock(&cdm_node_lock);
-	if (nid >= 0 && nid < MAX_NUMNODES)
-		node = cdm_node_of(nid);
-	if (!node) {
-		err = cdm_refuse(-ENODEV, "cannot release node %d: it is not managed",
-				 nid);
-		goto out;
-	}
-	if (!node->adopted) {
-		err = cdm_refuse(-EINVAL,
-				 "cannot release node %d: it was not adopted; it goes when its driver (%s) is unloaded",
-				 nid, node->name);
-		goto out;
-	}
-	err = cdm_call_node_prepare(node, CDM_CB_NODE_OFFLINE);
-	if (err)
-		goto out;
-	pr_info("node %d: released to stock behaviour\n", nid);
-	node_retire(node);
-out:
-	mutex_unlock(&cdm_node_lock);
-	return err;
-}
+/* ---- how closed ----------------------------------------------------------- */
 
 /**
  * cdm_node_set_mode() - say how closed a node is
@@ -753,8 +618,9 @@ static int cdm_memory_notify(struct notifier_block *nb, unsigned long action,
 	node = cdm_node_of(nid);
 	if (node && action == MEM_OFFLINE)
 		cmpxchg(&node->state, CDM_NODE_ONLINE, CDM_NODE_OFFLINE);
-	else if (node)
-		cmpxchg(&node->state, CDM_NODE_OFFLINE, CDM_NODE_ONLINE);
+	else if (node && cmpxchg(&node->state, CDM_NODE_OFFLINE, CDM_NODE_ONLINE) ==
+			 CDM_NODE_OFFLINE)
+		WRITE_ONCE(node->drained, false);
 	rcu_read_unlock();
 	return NOTIFY_OK;
 }

@@ -405,7 +405,10 @@ static void cdm_replay_nodes(struct cdm_policy *p)
 	for (nid = 0; nid < MAX_NUMNODES; nid++) {
 		struct cdm_node *node = cdm_node_of(nid);
 
-		if (node && node->state == CDM_NODE_ONLINE)
+		/* All that have memory, and policies that know of it. */
+		if (node && (node->state == CDM_NODE_ONLINE ||
+			     node->state == CDM_NODE_DRAINING ||
+			     node->state == CDM_NODE_ORPHANED))
 			cdm_call_node_replay(p, node);
 	}
 }

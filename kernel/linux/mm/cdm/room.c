@@ -177,7 +177,7 @@ static bool may_make_room(int nid)
 
 	guard(rcu)();
 	node = cdm_node_of(nid);
-	if (!node || READ_ONCE(node->state) == CDM_NODE_DRAINING)
+	if (!node || cdm_node_leaves(nid))
 		return false;
 	next = READ_ONCE(node->direct_next);
 	return !next || time_after_eq(jiffies, next);

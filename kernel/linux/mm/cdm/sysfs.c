@@ -1,26 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/mm/cdm: what there is, who owns it, and an operator's switches.
- *
- * Documented in Documentation/ABI/testing/sysfs-kernel-mm-cdm. A reader never
- * takes cdm_node_lock: a node's files are removed under it, and removal waits
- * for readers. The one writer that needs it (a node's mode) tries and restarts.
+ * /sys/kernel/mm/cdm: policies, and an operator's switches. What a node shows is in
+ * sysfs_node.c. Documented in Documentation/ABI/testing/sysfs-kernel-mm-cdm.
  */
 #define pr_fmt(fmt) "cdm: " fmt
 
-#include <linux/ctype.h>
 #include <linux/debugfs.h>
-#include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
 #include "internal.h"
+#include "node.h"
 
-static struct kobject *cdm_kobj, *cdm_nodes_kobj;
+static struct kobject *cdm_kobj;
 static struct kset *cdm_policies_kset;
 
 /* Counts attaches and everything else that changes the table. */
@@ -126,6 +121,62 @@ static ssize_t release_store(struct kobject *kobj, struct kobj_attribute *attr,
 }
 CDM_ATTR_WO(release);
 
+static ssize_t online_store(struct kobject *kobj, struct kobj_attribute *attr,
+			    const char *buf, size_t count)
+{
+	return cdm_nid_store("online", buf, count, cdm_online_nid);
+}
+CDM_ATTR_WO(online);
+
+/* Nodes that shall take what leaves: "1,2". */
+static int drain_to(char *list, struct cdm_drain *how)
+{
+	char *word;
+
+	while ((word = strsep(&list, ","))) {
+		if (how->nr_to == ARRAY_SIZE(how->to))
+			return cdm_refuse(-E2BIG, "drain: to: at most %zu nodes can be named",
+					  ARRAY_SIZE(how->to));
+		if (kstrtoint(word, 10, &how->to[how->nr_to++]))
+			return cdm_refuse(-EINVAL, "drain: to: '%s' is not the number of a node",
+					  word);
+	}
+	return 0;
+}
+
+static ssize_t drain_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	struct cdm_drain how = {};
+	char text[96], *rest, *word;
+	int nid, err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (strscpy(text, buf) < 0)
+		return cdm_refuse(-EINVAL, "drain: too long");
+	rest = strim(text);
+	if (kstrtoint(strsep(&rest, " "), 10, &nid))
+		return cdm_refuse(-EINVAL, "drain: want 'N [timeout=MS] [to=N,N...]'");
+	while ((word = strsep(&rest, " "))) {
+		if (!*word)
+			continue;
+		if (!strncmp(word, "to=", 3)) {
+			err = drain_to(word + 3, &how);
+			if (err)
+				return err;
+		} else if (strncmp(word, "timeout=", 8) ||
+			   kstrtouint(word + 8, 10, &how.timeout_ms) ||
+			   how.timeout_ms > INT_MAX) {
+			return cdm_refuse(-EINVAL, "drain: '%s' is not 'timeout=MS' and not 'to=N,N...'",
+					  word);
+		}
+	}
+	err = cdm_drain_nid(nid, &how);
+	return err ?: count;
+}
+CDM_ATTR_WO(drain);
+
 static struct attribute *cdm_attrs[] = {
 	&version_attr.attr,
 	&enabled_attr.attr,
@@ -134,374 +185,11 @@ static struct attribute *cdm_attrs[] = {
 	&exits_attr.attr,
 	&adopt_attr.attr,
 	&release_attr.attr,
+	&drain_attr.attr,
+	&online_attr.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(cdm);
-
-/* ---- nodes/N --------------------------------------------------------------- */
-
-/* The node that a kobject named N stands for; under RCU. */
-static struct cdm_node *cdm_kobj_node(struct kobject *kobj)
-{
-	int nid;
-
-	if (kstrtoint(kobject_name(kobj), 10, &nid) || nid < 0 ||
-	    nid >= MAX_NUMNODES)
-		return NULL;
-	return cdm_node_of(nid);
-}
-
-#define CDM_NODE_ATTR(_name, _fmt, _value)				\
-static ssize_t node_##_name##_show(struct kobject *kobj,		\
-				   struct kobj_attribute *attr, char *buf) \
-{									\
-	struct cdm_node *node;						\
-									\
-	guard(rcu)();							\
-	node = cdm_kobj_node(kobj);					\
-	return node ? sysfs_emit(buf, _fmt "\n", _value) : -ENODEV;	\
-}									\
-static struct kobj_attribute node_##_name##_attr =			\
-	__ATTR(_name, 0444, node_##_name##_show, NULL)
-
-CDM_NODE_ATTR(state, "%s", cdm_node_state_names[READ_ONCE(node->state)]);
-CDM_NODE_ATTR(driver, "%s", node->name);
-CDM_NODE_ATTR(adopted, "%d", node->adopted);
-CDM_NODE_ATTR(start, "%#llx", node->start);
-CDM_NODE_ATTR(size, "%llu", node->size);
-
-static ssize_t node_mode_show(struct kobject *kobj, struct kobj_attribute *attr,
-			      char *buf)
-{
-	struct cdm_node *node;
-
-	guard(rcu)();
-	node = cdm_kobj_node(kobj);
-	return node ? sysfs_emit(buf, "%s\n", cdm_mode_names[READ_ONCE(node->mode)]) :
-		      -ENODEV;
-}
-
-static ssize_t node_mode_store(struct kobject *kobj, struct kobj_attribute *attr,
-			       const char *buf, size_t count)
-{
-	struct cdm_node *node;
-	int mode, ret;
-
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	mode = sysfs_match_string(cdm_mode_names, buf);
-	if (mode < 0)
-		return cdm_refuse(-EINVAL, "mode: want closed, last-resort or open");
-	if (!mutex_trylock(&cdm_node_lock)) {
-		msleep(20);
-		return restart_syscall();
-	}
-	node = cdm_kobj_node(kobj);
-	ret = node ? cdm_node_set_mode(node, mode) : -ENODEV;
-	mutex_unlock(&cdm_node_lock);
-	return ret ?: count;
-}
-
-static struct kobj_attribute node_mode_attr =
-	__ATTR(mode, 0644, node_mode_show, node_mode_store);
-
-static ssize_t node_move_limit_show(struct kobject *kobj,
-				    struct kobj_attribute *attr, char *buf)
-{
-	struct cdm_node *node;
-	u64 rate;
-
-	guard(rcu)();
-	node = cdm_kobj_node(kobj);
-	if (!node)
-		return -ENODEV;
-	rate = READ_ONCE(node->limit.rate);
-	return rate ? sysfs_emit(buf, "%llu %lld\n", rate,
-				 READ_ONCE(node->limit.burst)) :
-		      sysfs_emit(buf, "max\n");
-}
-
-static ssize_t node_move_limit_store(struct kobject *kobj,
-				     struct kobj_attribute *attr,
-				     const char *buf, size_t count)
-{
-	struct cdm_node *node;
-	u32 rate = 0, burst = 0;
-	char text[32], *word;
-
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	strscpy(text, buf);
-	word = strim(text);
-	if (!sysfs_streq(buf, "max") &&
-	    (kstrtou32(strsep(&word, " "), 10, &rate) || !word ||
-	     kstrtou32(skip_spaces(word), 10, &burst) || !rate || !burst))
-		return cdm_refuse(-EINVAL, "move_limit: want 'PAGES-PER-SECOND BURST', both at least 1, or 'max'");
-
-	guard(rcu)();
-	node = cdm_kobj_node(kobj);
-	if (!node)
-		return -ENODEV;
-	cdm_limit_set(&node->limit, rate, burst);
-	return count;
-}
-
-static struct kobj_attribute node_move_limit_attr =
-	__ATTR(move_limit, 0644, node_move_limit_show, node_move_limit_store);
-
-static ssize_t node_watermarks_show(struct kobject *kobj,
-				    struct kobj_attribute *attr, char *buf)
-{
-	struct cdm_node *node;
-
-	guard(rcu)();
-	node = cdm_kobj_node(kobj);
-	return node ? sysfs_emit(buf, "%lu %lu\n", cdm_evict_low(node),
-				 cdm_evict_high(node)) : -ENODEV;
-}
-
-static ssize_t node_watermarks_store(struct kobject *kobj,
-				     struct kobj_attribute *attr,
-				     const char *buf, size_t count)
-{
-	unsigned long low, high;
-	struct cdm_node *node;
-	char text[48], *word;
-
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	strscpy(text, buf);
-	word = strim(text);
-	if (kstrtoul(strsep(&word, " "), 10, &low) || !word ||
-	    kstrtoul(skip_spaces(word), 10, &high) || low > high)
-		return cdm_refuse(-EINVAL, "watermarks: want 'LOW HIGH' in pages, the first not above the second; '0 0' for none");
-
-	guard(rcu)();
-	node = cdm_kobj_node(kobj);
-	if (!node)
-		return -ENODEV;
-	if (high > cdm_node_managed_pages(node) / 2)
-		return cdm_refuse(-EINVAL, "node %d: watermarks: at most half of its %lu pages can be kept free",
-				  node->nid, cdm_node_managed_pages(node));
-	WRITE_ONCE(node->evict_low, low);
-	WRITE_ONCE(node->evict_high, high);
-	WRITE_ONCE(node->evict_set, true);
-	cdm_kcdmd_wake(node);
-	return count;
-}
-
-static struct kobj_attribute node_watermarks_attr =
-	__ATTR(watermarks, 0644, node_watermarks_show, node_watermarks_store);
-
-static ssize_t node_evict_targets_show(struct kobject *kobj,
-				       struct kobj_attribute *attr, char *buf)
-{
-	struct cdm_node *node;
-	ssize_t len = 0;
-	int i, nid;
-
-	guard(rcu)();
-	node = cdm_kobj_node(kobj);
-	if (!node)
-		return -ENODEV;
-	for (i = 0; i < CDM_EVICT_NAMED; i++) {
-		nid = READ_ONCE(node->evict_named[i]) - 1;
-		if (nid >= 0)
-			len += sysfs_emit_at(buf, len, "%s%d", len ? " " : "", nid);
-	}
-	return len + sysfs_emit_at(buf, len, "%s\n", len ? "" : "default");
-}
-
-/* Refuses a target that cannot be one, now or ever. */
-static int evict_target_check(const struct cdm_node *node, const u16 *named, int nr,
-			      unsigned int nid)
-{
-	if (nr == CDM_EVICT_NAMED)
-		return cdm_refuse(-E2BIG, "node %d: evict_targets: at most %d can be named",
-				  node->nid, CDM_EVICT_NAMED);
-	if (nid >= MAX_NUMNODES || !node_possible(nid))
-		return cdm_refuse(-EINVAL, "node %d: evict_targets: there is no node %u",
-				  node->nid, nid);
-	if (nid == node->nid)
-		return cdm_refuse(-EINVAL, "node %d: evict_targets: a node cannot evict to itself",
-				  node->nid);
-	while (nr--)
-		if (named[nr] == nid + 1)
-			return cdm_refuse(-EINVAL, "node %d: evict_targets: node %u is named twice",
-					  node->nid, nid);
-	return 0;
-}
-
-static ssize_t node_evict_targets_store(struct kobject *kobj,
-					struct kobj_attribute *attr,
-					const char *buf, size_t count)
-{
-	u16 named[CDM_EVICT_NAMED] = {};
-	char text[64], *rest, *word;
-	struct cdm_node *node;
-	unsigned int nid;
-	int i, err, nr = 0;
-
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	if (strscpy(text, buf) < 0)
-		return cdm_refuse(-EINVAL, "evict_targets: too long; want up to %d nodes",
-				  CDM_EVICT_NAMED);
-	guard(rcu)();
-	node = cdm_kobj_node(kobj);
-	if (!node)
-		return -ENODEV;
-	rest = strim(text);
-	if (!*rest)
-		return cdm_refuse(-EINVAL, "evict_targets: want nodes, the first choice first, or 'default'");
-	if (!strcmp(rest, "default"))
-		rest = NULL;
-	while ((word = strsep(&rest, " \t"))) {
-		if (!*word)
-			continue;
-		if (kstrtouint(word, 10, &nid))
-			return cdm_refuse(-EINVAL, "evict_targets: '%s' is not the number of a node",
-					  word);
-		err = evict_target_check(node, named, nr, nid);
-		if (err)
-			return err;
-		named[nr++] = nid + 1;
-	}
-	/* Whoever evicts meanwhile may see some of the old ones. */
-	for (i = 0; i < CDM_EVICT_NAMED; i++)
-		WRITE_ONCE(node->evict_named[i], named[i]);
-	return count;
-}
-
-static struct kobj_attribute node_evict_targets_attr =
-	__ATTR(evict_targets, 0644, node_evict_targets_show, node_evict_targets_store);
-
-/* The node stays while its attribute is written to: its removal waits for us. */
-static ssize_t node_evict_store(struct kobject *kobj, struct kobj_attribute *attr,
-				const char *buf, size_t count)
-{
-	unsigned long nr, gone;
-	struct cdm_node *node;
-	char *end;
-	u64 bytes;
-
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	bytes = memparse(buf, &end);
-	if (!bytes || !isdigit(*buf) || *skip_spaces(end))
-		return cdm_refuse(-EINVAL, "evict: want a number of bytes, or one with K, M, G or T");
-	nr = min_t(u64, DIV_ROUND_UP_ULL(bytes, PAGE_SIZE), LONG_MAX);
-	scoped_guard(rcu)
-		node = cdm_kobj_node(kobj);
-	if (!node)
-		return -ENODEV;
-	gone = cdm_evict_pages(node, nr);
-	if (gone >= nr)
-		return count;
-	if (signal_pending(current))
-		return -EINTR;
-	return cdm_refuse(-EAGAIN, "node %d: %lu of %lu pages left; for the rest there is no room elsewhere, or it is mlocked, pinned or kept, or your cpuset lacks the node",
-			  node->nid, gone, nr);
-}
-
-static struct kobj_attribute node_evict_attr =
-	__ATTR(evict, 0200, NULL, node_evict_store);
-
-static ssize_t node_owners_show(struct kobject *kobj,
-				struct kobj_attribute *attr, char *buf)
-{
-	const struct cdm_table *t;
-	struct cdm_node *node;
-	ssize_t len = 0;
-	u32 cb;
-
-	guard(rcu)();
-	node = cdm_kobj_node(kobj);
-	if (!node)
-		return -ENODEV;
-	t = rcu_dereference(cdm_table);
-	for (cb = 0; t && cb < CDM_NR_OWNED; cb++) {
-		const struct cdm_policy *p = t->owner[cb][node->nid];
-
-		if (p)
-			len += sysfs_emit_at(buf, len, "%s %llu %s\n",
-					     cdm_cb_names[cb], p->id, p->name);
-	}
-	return len;
-}
-
-static struct kobj_attribute node_owners_attr =
-	__ATTR(owners, 0444, node_owners_show, NULL);
-
-static ssize_t node_stats_show(struct kobject *kobj,
-			       struct kobj_attribute *attr, char *buf)
-{
-	struct cdm_node *node;
-	ssize_t len = 0;
-	int i;
-
-	guard(rcu)();
-	node = cdm_kobj_node(kobj);
-	if (!node)
-		return -ENODEV;
-	for (i = 0; i < CDM_NR_NODE_STATS; i++)
-		len += sysfs_emit_at(buf, len, "%s %llu\n",
-				     cdm_node_stat_names[i],
-				     cdm_node_stat(node, i));
-	return len;
-}
-
-static struct kobj_attribute node_stats_attr =
-	__ATTR(stats, 0444, node_stats_show, NULL);
-
-static struct attribute *cdm_node_attrs[] = {
-	&node_state_attr.attr,
-	&node_mode_attr.attr,
-	&node_driver_attr.attr,
-	&node_adopted_attr.attr,
-	&node_start_attr.attr,
-	&node_size_attr.attr,
-	&node_owners_attr.attr,
-	&node_stats_attr.attr,
-	&node_move_limit_attr.attr,
-	&node_watermarks_attr.attr,
-	&node_evict_targets_attr.attr,
-	&node_evict_attr.attr,
-	NULL,
-};
-
-static const struct attribute_group cdm_node_group = {
-	.attrs = cdm_node_attrs,
-};
-
-int cdm_sysfs_node_add(struct cdm_node *node)
-{
-	char name[12];
-	int ret;
-
-	snprintf(name, sizeof(name), "%d", node->nid);
-	node->kobj = kobject_create_and_add(name, cdm_nodes_kobj);
-	if (!node->kobj)
-		return -ENOMEM;
-	ret = sysfs_create_group(node->kobj, &cdm_node_group);
-	if (ret) {
-		kobject_put(node->kobj);
-		node->kobj = NULL;
-		return ret;
-	}
-	cdm_sysfs_changed();
-	return 0;
-}
-
-void cdm_sysfs_node_del(struct cdm_node *node)
-{
-	if (!node->kobj)
-		return;
-	sysfs_remove_group(node->kobj, &cdm_node_group);
-	kobject_put(node->kobj);
-	node->kobj = NULL;
-	cdm_sysfs_changed();
-}
 
 /* ---- policies/ID ----------------------------------------------------------- */
 
@@ -685,9 +373,11 @@ static int __init cdm_sysfs_init(void)
 	ret = sysfs_create_groups(cdm_kobj, cdm_groups);
 	if (ret)
 		return ret;
-	cdm_nodes_kobj = kobject_create_and_add("nodes", cdm_kobj);
+	ret = cdm_sysfs_nodes_init(cdm_kobj);
+	if (ret)
+		return ret;
 	cdm_policies_kset = kset_create_and_add("policies", NULL, cdm_kobj);
-	if (!cdm_nodes_kobj || !cdm_policies_kset)
+	if (!cdm_policies_kset)
 		return -ENOMEM;
 	debugfs_create_file("dump", 0400, debugfs_create_dir("cdm", NULL), NULL,
 			    &cdm_dump_fops);

@@ -176,6 +176,35 @@ TRACE_EVENT(cdm_node_phase,
 		  show_cdm_phase(__entry->phase), __entry->ret)
 );
 
+/* Numbers of enum cdm_node_state, which mm/cdm/ keeps to itself. */
+#define show_cdm_node_state(state)		\
+	__print_symbolic(state,			\
+		{ 0, "registered" },		\
+		{ 1, "going-online" },		\
+		{ 2, "online" },		\
+		{ 3, "draining" },		\
+		{ 4, "offline" },		\
+		{ 5, "failed" },		\
+		{ 6, "orphaned" })
+
+TRACE_EVENT(cdm_node_state,
+	TP_PROTO(int nid, unsigned int was, unsigned int state),
+	TP_ARGS(nid, was, state),
+	TP_STRUCT__entry(
+		__field(int, nid)
+		__field(unsigned int, was)
+		__field(unsigned int, state)
+	),
+	TP_fast_assign(
+		__entry->nid = nid;
+		__entry->was = was;
+		__entry->state = state;
+	),
+	TP_printk("nid=%d %s -> %s", __entry->nid,
+		  show_cdm_node_state(__entry->was),
+		  show_cdm_node_state(__entry->state))
+);
+
 TRACE_EVENT(cdm_move,
 	TP_PROTO(int nid, unsigned int flags, unsigned int folios,
 		 unsigned int pages, unsigned int moved),

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Managed nodes, as the files see them that bring, adopt and drain them.
+ *
+ * All of it under cdm_node_lock, and it may sleep, unless it says otherwise.
+ */
+#ifndef _MM_CDM_NODE_H
+#define _MM_CDM_NODE_H
+
+#include <linux/cdm.h>
+
+#include "internal.h"
+
+/* ---- node.c -------------------------------------------------------------- */
+
+struct cdm_node *cdm_node_alloc(int nid, u64 start, u64 size);
+void cdm_node_free(struct cdm_node *node);
+int cdm_node_publish(struct cdm_node *node);
+void cdm_node_unpublish(struct cdm_node *node);
+void cdm_node_enter(struct cdm_node *node, enum cdm_node_state state);
+void cdm_node_settle(struct cdm_node *node);
+bool cdm_node_has_cpus(int nid);
+void cdm_node_retire(struct cdm_node *node);
+int cdm_node_add_memory(struct cdm_node *node);
+int cdm_node_online_blocks(struct cdm_node *node);
+
+/* ---- drain.c ------------------------------------------------------------- */
+
+/**
+ * struct cdm_drain - how a node is drained
+ * @timeout_ms: give up after that long; 0: at a signal, or when the driver goes
+ * @nr_to: nodes in @to; 0: where eviction would go
+ * @to: nodes that take what leaves, the first choice first, and no others
+ */
+struct cdm_drain {
+	unsigned int timeout_ms;
+	unsigned int nr_to;
+	int to[CDM_EVICT_NAMED];
+};
+
+int cdm_drain(struct cdm_node *node, const struct cdm_drain *how);
+void cdm_drain_stop(struct cdm_node *node);
+/* The administrator's; not under cdm_node_lock. */
+int cdm_drain_nid(int nid, const struct cdm_drain *how);
+int cdm_online_nid(int nid);
+
+#endif /* _MM_CDM_NODE_H */
