@@ -82,11 +82,14 @@ extern const struct noun noun_policy;
 extern const struct noun noun_page;
 extern const struct noun noun_sim;
 
-/* ---- cmd_node.c, and its verbs in cmd_node_evict.c ---------------------------- */
+/* ---- cmd_node.c, and its verbs in cmd_node_drain.c and cmd_node_evict.c -------- */
 
 int node_parse_managed(const struct argp *argp, int argc, char **argv, void *args,
 		       const int *nid);
 int node_done(int nid, const char *what);
+int node_write(const char *file, int nid, const char *text, const char *doing);
+int node_drain(int argc, char **argv);
+int node_online(int argc, char **argv);
 int node_evict(int argc, char **argv);
 int node_watermarks(int argc, char **argv);
 int node_targets(int argc, char **argv);

@@ -235,24 +235,35 @@ int node_done(int nid, const char *what)
 	return 0;
 }
 
-static int node_write(const char *file, int nid, const char *doing)
+/*
+ * Writes to a file that nodes are named in. What the kernel refuses it explains better
+ * than we could; @doing completes "cannot ...".
+ */
+int node_write(const char *file, int nid, const char *text, const char *doing)
 {
-	char buf[16], why[256];
+	char why[256];
 	int err;
 
-	snprintf(buf, sizeof(buf), "%d", nid);
-	err = write_text(file, buf);
+	err = write_text(file, text);
 	if (!err)
 		return 0;
 	switch (err) {
 	case -EACCES:
 	case -EPERM:
+		/* A policy's veto is -EPERM, too. */
+		if (!geteuid() && kernel_last_error(why, sizeof(why))) {
+			err_set(err, "cannot %s node %d: %s", doing, nid, why);
+			break;
+		}
 		err_set(err, "cannot %s node %d: it needs CAP_SYS_ADMIN", doing, nid);
 		err_hint("run it as root");
 		break;
-	case -EBUSY:
-		err_set(err, "cannot %s node %d: it is in use or just changing", doing, nid);
-		err_hint("see 'cdmctl node list' and the kernel log");
+	case -EINTR:
+		break;
+	case -ENOENT:
+		err_set(err, "cannot %s node %d: this kernel's cdm_ext has no %s", doing,
+			nid, file);
+		err_hint("boot a kernel that was built with this cdmctl");
 		break;
 	default:
 		if (kernel_last_error(why, sizeof(why)))
@@ -302,6 +313,7 @@ static int node_adopt(int argc, char **argv)
 		       "  cdmctl node adopt 1",
 	};
 	struct node_args a = { .want = 1 };
+	char text[16];
 	int err;
 
 	err = cmd_parse(&argp, argc, argv, &a);
@@ -318,7 +330,8 @@ static int node_adopt(int argc, char **argv)
 		err_hint("load the driver that brings it online, then adopt it");
 		return -ENODEV;
 	}
-	err = node_write(CDM_SYSFS "/adopt", a.nid, "adopt");
+	snprintf(text, sizeof(text), "%d", a.nid);
+	err = node_write(CDM_SYSFS "/adopt", a.nid, text, "adopt");
 	return err ?: node_done(a.nid, "is managed now; mode: closed");
 }
 
@@ -332,7 +345,7 @@ static int node_release(int argc, char **argv)
 		       "  cdmctl node release 1",
 	};
 	struct node_args a = { .want = 1 };
-	char buf[64];
+	char buf[64], text[16];
 	int err;
 
 	err = cmd_parse(&argp, argc, argv, &a);
@@ -351,7 +364,8 @@ static int node_release(int argc, char **argv)
 		err_hint("unload that driver to give the node back");
 		return -EINVAL;
 	}
-	err = node_write(CDM_SYSFS "/release", a.nid, "release");
+	snprintf(text, sizeof(text), "%d", a.nid);
+	err = node_write(CDM_SYSFS "/release", a.nid, text, "release");
 	return err ?: node_done(a.nid, "is stock again");
 }
 
@@ -393,6 +407,8 @@ static const struct verb verbs[] = {
 	{ "adopt", "N", "Manage a node that another driver brought online", node_adopt },
 	{ "release", "N", "Return an adopted node to stock behaviour", node_release },
 	{ "mode", "N MODE", "closed, last-resort or open", node_mode },
+	{ "drain", "N", "Take all of a node's memory offline, or none", node_drain },
+	{ "online", "N", "Bring a drained node online again", node_online },
 	{ "evict", "N SIZE", "Have a node give up what is cold", node_evict },
 	{ "watermarks", "N [LOW HIGH]", "How much a node keeps free", node_watermarks },
 	{ "targets", "N [NODE...|default]", "Where what a node gives up goes", node_targets },
