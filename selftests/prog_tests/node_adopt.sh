@@ -168,6 +168,35 @@ test_node_adopt_offline()
 	release 2
 }
 
+# it is drained like any other; its memory stays, offline, for its driver to remove
+# timeout: 120
+test_node_adopt_drain()
+{
+	local pid b
+
+	adopt 2
+	"$PROGS/movewatch" 2 8192 >"$TMP/out" 2>&1 &
+	pid=$!
+	wait_for 60 grep -q ready "$TMP/out"
+	cdmctl node drain 2 >"$TMP/drain" 2>&1 || fail "$(cat "$TMP/drain")"
+	check_eq "$(cat "$CDM/nodes/2/state")" offline "state after a drain"
+	for b in "$NODE/node2"/memory[0-9]*; do
+		check_eq "$(cat "$b/state")" offline "${b##*/}"
+	done
+	cdmctl node online 2 >"$TMP/online" 2>&1 || fail "$(cat "$TMP/online")"
+	for b in "$NODE/node2"/memory[0-9]*; do
+		check_eq "$(cat "$b/state"):$(cat "$b/valid_zones")" online:Movable "${b##*/}"
+	done
+	kill -INT $pid
+	wait $pid || fail "movewatch: $(cat "$TMP/out")"
+	# Drained and released: offline memory of a stock node.
+	cdmctl node drain 2 >"$TMP/drain" 2>&1 || fail "$(cat "$TMP/drain")"
+	release 2
+	for b in "$NODE/node2"/memory[0-9]*; do
+		echo online_movable >"$b/state" || fail "${b##*/} does not come back"
+	done
+}
+
 # memory in a kernel zone cannot be adopted: it could never leave
 # timeout: 120
 test_node_adopt_kernel_zone()
