@@ -111,7 +111,7 @@ static void sizes(void)
 	CHECK_INFO("info-longer-garbage", E2BIG, q.info.size += 8;
 		   q.bytes[sizeof(q.info)] = 1);
 	CHECK_INFO("info-version-2", EPROTONOSUPPORT, q.info.version = 2);
-	CHECK_INFO("info-reserved", EINVAL, q.info.reserved[3] = 1);
+	CHECK_INFO("info-reserved", EINVAL, q.info.reserved[2] = 1);
 	check("ioctl-unknown", _IO(CDM_SIM_IOC_TYPE, 0x7f), NULL, ENOTTY);
 	check("run-null", CDM_SIM_IOC_RUN, NULL, EFAULT);
 	check("run-kernel-pointer", CDM_SIM_IOC_RUN, (void *)~0xfffUL, EFAULT);

@@ -41,6 +41,7 @@ struct mm_struct;
  * @runs: runs that ended
  * @accesses: accesses in them
  * @dev_faults: device faults in them
+ * @broken: pages that memory failure told of
  */
 struct cdm_sim {
 	struct list_head list;
@@ -54,6 +55,7 @@ struct cdm_sim {
 	/* One run at a time, and the counters. */
 	struct mutex lock;
 	u64 runs, accesses, dev_faults;
+	atomic64_t broken;
 };
 
 /**

@@ -115,6 +115,7 @@ static long sim_info(struct sim_file *f, void __user *arg)
 	info.runs = READ_ONCE(sim->runs);
 	info.accesses = READ_ONCE(sim->accesses);
 	info.dev_faults = READ_ONCE(sim->dev_faults);
+	info.broken = atomic64_read(&sim->broken);
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
@@ -303,6 +304,15 @@ static int sim_add_range(struct resource *res, void *arg)
 	return 0;
 }
 
+/* Hardware would be told not to use it. */
+static void sim_broken(void *priv, unsigned long pfn)
+{
+	struct cdm_sim *sim = priv;
+
+	atomic64_inc(&sim->broken);
+	pr_warn("%s: page frame %#lx is broken\n", sim->name, pfn);
+}
+
 static int sim_start(struct cdm_sim *sim)
 {
 	struct cdm_node_desc desc = {
@@ -310,6 +320,8 @@ static int sim_start(struct cdm_sim *sim)
 		.start	= sim->start,
 		.size	= sim->size,
 		.nid	= sim->nid,
+		.broken	= sim_broken,
+		.priv	= sim,
 	};
 	struct cdm_node *node = cdm_node_register(&desc);
 	int err;

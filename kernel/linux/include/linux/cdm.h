@@ -194,7 +194,8 @@ struct cdm_placed_ctx {
  * @CDM_MOVER_COLLAPSE: khugepaged or MADV_COLLAPSE copies pages into a large folio
  * @CDM_MOVER_EVICT: a managed node gives up what is cold; reclaim was asked
  * @CDM_MOVER_HOTPLUG: memory goes offline
- * @CDM_MOVER_MEMORY_FAILURE: a page that is about to fail is emptied
+ * @CDM_MOVER_MEMORY_FAILURE: a page that is about to fail is emptied; or it has
+ *	failed (status -EHWPOISON)
  * @CDM_MOVER_LONGTERM_PIN: a page leaves movable memory before it is pinned
  * @CDM_MOVER_CONTIG: a range of frames is emptied for a contiguous allocation
  * @CDM_MOVER_COMPACTION: compaction, within a zone
@@ -271,7 +272,8 @@ struct cdm_migrate_ctx {
  * @order: the folio had 1 << @order pages
  * @mover: enum cdm_mover
  * @status: 0 if it moved, -EPERM if it was refused, -ENOMEM if @dst_nid ran out
- *	of memory, -EBUSY or another negative errno if it could not be moved
+ *	of memory, -EHWPOISON if the page frame is broken and out of use from now on,
+ *	-EBUSY or another negative errno if it could not be moved
  * @__pad: reserved
  */
 struct cdm_migrated_ctx {
@@ -622,12 +624,17 @@ struct cdm_ops {
  * @start: first byte of the memory, aligned to memory_block_size_bytes()
  * @size: bytes of memory, a multiple of memory_block_size_bytes()
  * @nid: node the memory becomes; must be possible and have no CPUs
+ * @broken: NULL, or told of each page of the memory that memory failure gave up, or
+ *	took out of use before it would. It may sleep, and must not unregister the node
+ * @priv: passed to @broken
  */
 struct cdm_node_desc {
 	const char *name;
 	__u64 start;
 	__u64 size;
 	int nid;
+	void (*broken)(void *priv, unsigned long pfn);
+	void *priv;
 };
 
 #define CDM_FAULT_WRITE		BIT(0)

@@ -245,6 +245,15 @@ static inline void cdm_collapsed_list(struct folio *new, struct list_head *old)
 		__cdm_collapsed_list(new, old);
 }
 
+void __cdm_page_broken(unsigned long pfn, bool broken);
+
+/* Memory failure counts a page as broken, or does so no more; -1 for no page. */
+static inline void cdm_page_broken(unsigned long pfn, bool broken)
+{
+	if (static_branch_unlikely(&cdm_nodes_key))
+		__cdm_page_broken(pfn, broken);
+}
+
 /* Eviction, in evict.c. */
 unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay,
 				int nid);
@@ -427,6 +436,10 @@ static inline bool cdm_evict_folios(struct list_head *folios,
 }
 
 static inline void cdm_folio_putback(struct folio *folio)
+{
+}
+
+static inline void cdm_page_broken(unsigned long pfn, bool broken)
 {
 }
 

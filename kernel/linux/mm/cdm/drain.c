@@ -24,7 +24,9 @@
  * Those who have no other node than this (MPOL_BIND) can allocate from it until its
  * blocks are taken offline; before that they would only be killed.
  *
- * Poisoned pages are in nobody's way: hotplug leaves them where they are.
+ * A poisoned page is in nobody's way: hotplug leaves it where it is. But if somebody
+ * refers to it still, the page cache say, its memory is not removed: he would be left
+ * with a struct page that is gone.
  *
  * cdm_node_lock is let go of while folios move, since that may last for ever: the state
  * DRAINING keeps others off, and cdm_drain_stop() waits for its end.
@@ -57,13 +59,18 @@
 #define CDM_DRAIN_PAUSE		(HZ / 20)
 #define CDM_DRAIN_PAUSE_MAX	HZ
 
-static const char *const reasons[CDM_NR_MOVE_STATUS] = {
+/* Besides those of enum cdm_move_status. */
+#define LEFT_POISONED_USED	CDM_NR_MOVE_STATUS
+#define NR_REASONS		(CDM_NR_MOVE_STATUS + 1)
+
+static const char *const reasons[NR_REASONS] = {
 	[CDM_MOVE_BUSY]		= "busy",
 	[CDM_MOVE_PINNED]	= "pinned",
 	[CDM_MOVE_UNMOVABLE]	= "unmovable",
 	[CDM_MOVE_FULL]		= "no-room",
 	[CDM_MOVE_POISONED]	= "poisoned",
 	[CDM_MOVE_UNTRIED]	= "untried",
+	[LEFT_POISONED_USED]	= "poisoned-in-use",
 };
 
 struct noted {
@@ -79,7 +86,7 @@ struct drain {
 	unsigned int nr_to;
 	int to[2 * CDM_EVICT_NAMED];
 	/* Of the round: */
-	unsigned long left[CDM_NR_MOVE_STATUS];	/* pages */
+	unsigned long left[NR_REASONS];		/* pages */
 	unsigned int nr_noted;
 	struct noted noted[CDM_DRAIN_NOTED];
 	/* Of the chunk: */
@@ -112,7 +119,7 @@ static unsigned long in_the_way(const struct drain *d)
 	unsigned long sum = 0;
 	int i;
 
-	for (i = 0; i < CDM_NR_MOVE_STATUS; i++)
+	for (i = 0; i < NR_REASONS; i++)
 		if (i != CDM_MOVE_POISONED)
 			sum += d->left[i];
 	return sum;
@@ -124,7 +131,7 @@ static void say_totals(const struct drain *d, struct seq_buf *s)
 {
 	int i;
 
-	for (i = 0; i < CDM_NR_MOVE_STATUS; i++)
+	for (i = 0; i < NR_REASONS; i++)
 		if (d->left[i] && reasons[i])
 			seq_buf_printf(s, "%s%s %lu", seq_buf_used(s) ? ", " : "",
 				       reasons[i], d->left[i]);
@@ -161,7 +168,7 @@ static void drain_report(struct drain *d)
 	if (!text)
 		return;
 	seq_buf_init(&s, text, PAGE_SIZE - 1);
-	for (i = 0; i < CDM_NR_MOVE_STATUS; i++)
+	for (i = 0; i < NR_REASONS; i++)
 		if (d->left[i] && reasons[i])
 			seq_buf_printf(&s, "total %s %lu\n", reasons[i], d->left[i]);
 	for (i = 0; i < d->nr_noted; i++) {
@@ -194,19 +201,10 @@ static unsigned long pages_at(unsigned long pfn)
 	return nr;
 }
 
-static void note_left(struct drain *d, unsigned long pfn, u8 status)
+static void note(struct drain *d, unsigned long pfn, unsigned long nr, u8 status)
 {
 	struct noted *n = d->nr_noted ? &d->noted[d->nr_noted - 1] : NULL;
-	unsigned long nr;
 
-	/* Of pages that are on no LRU hotplug can move some, a balloon's say. */
-	if (!reasons[status] || (status == CDM_MOVE_UNMOVABLE &&
-				 __PageMovable(pfn_to_page(pfn))))
-		return;
-	/* Freed meanwhile, perhaps. */
-	nr = status == CDM_MOVE_POISONED ? 1 : pages_at(pfn);
-	if (!nr)
-		return;
 	d->left[status] += nr;
 	if (n && n->status == status && n->pfn + n->nr == pfn) {
 		n->nr += nr;
@@ -215,6 +213,33 @@ static void note_left(struct drain *d, unsigned long pfn, u8 status)
 			.pfn = pfn, .nr = nr, .status = status,
 		};
 	}
+}
+
+static void note_left(struct drain *d, unsigned long pfn, u8 status)
+{
+	unsigned long nr;
+
+	/* Of pages that are on no LRU hotplug can move some, a balloon's say. */
+	if (!reasons[status] || (status == CDM_MOVE_UNMOVABLE &&
+				 __PageMovable(pfn_to_page(pfn))))
+		return;
+	/* See note_broken(). */
+	if (status == CDM_MOVE_POISONED && cdm_broken_known(pfn))
+		return;
+	/* Freed meanwhile, perhaps. */
+	nr = status == CDM_MOVE_POISONED ? 1 : pages_at(pfn);
+	if (nr)
+		note(d, pfn, nr, status);
+}
+
+/* Also those in blocks that are offline. */
+static void note_broken(struct drain *d)
+{
+	unsigned long pfn = PHYS_PFN(d->node->start);
+	bool used;
+
+	for (; cdm_broken_next(d->node, &pfn, &used); pfn++)
+		note(d, pfn, 1, used ? LEFT_POISONED_USED : CDM_MOVE_POISONED);
 }
 
 /* ---- moving it all -------------------------------------------------------------- */
@@ -367,7 +392,10 @@ static int drain_round(struct drain *d)
 			err = err ?: drain_over(d);
 		}
 	}
-	return err ?: move_chunk(d);
+	err = err ?: move_chunk(d);
+	if (!err)
+		note_broken(d);
+	return err;
 }
 
 /* ---- taking it offline ----------------------------------------------------------- */
@@ -413,8 +441,23 @@ static int block_back(struct memory_block *mem, void *arg)
 	return 0;
 }
 
-/* As offline_and_remove_memory(), but what is removed is its driver's to say. */
-static int offline_adopted(struct cdm_node *node)
+/* Broken, by now, and somebody refers to it. */
+static bool broken_used(const struct cdm_node *node)
+{
+	unsigned long pfn = PHYS_PFN(node->start);
+	bool used;
+
+	for (; cdm_broken_next(node, &pfn, &used); pfn++)
+		if (used)
+			return true;
+	return false;
+}
+
+/*
+ * All blocks or none. A page of a block that is offline does not break any more, as far
+ * as the kernel is told. What an adopted node has is its driver's to remove.
+ */
+static int offline_blocks(struct cdm_node *node)
 {
 	struct offliner o = { .node = node };
 	int err;
@@ -424,9 +467,20 @@ static int offline_adopted(struct cdm_node *node)
 		return -ENOMEM;
 	lock_device_hotplug();
 	err = walk_memory_blocks(node->start, node->size, &o, block_offline);
+	if (!err && broken_used(node))
+		err = -EBUSY;
 	if (err)
 		walk_memory_blocks(node->start, node->size, &o, block_back);
 	unlock_device_hotplug();
+	/* Whoever brings a block online in between has it taken offline again. */
+	if (!err && !node->adopted) {
+		err = offline_and_remove_memory(node->start, node->size);
+		if (err) {
+			lock_device_hotplug();
+			walk_memory_blocks(node->start, node->size, &o, block_back);
+			unlock_device_hotplug();
+		}
+	}
 	bitmap_free(o.was_online);
 	return err;
 }
@@ -457,8 +511,7 @@ static int drain_offline(struct drain *d)
 		end = d->deadline;
 	timer_setup_on_stack(&slice.timer, slice_over, 0);
 	mod_timer(&slice.timer, end);
-	err = node->adopted ? offline_adopted(node) :
-			      offline_and_remove_memory(node->start, node->size);
+	err = offline_blocks(node);
 	timer_delete_sync(&slice.timer);
 	destroy_timer_on_stack(&slice.timer);
 	if (slice.over) {
@@ -608,164 +661,4 @@ void cdm_drain_stop(struct cdm_node *node)
 		mutex_lock(&cdm_node_lock);
 	}
 	WRITE_ONCE(node->drain_stop, false);
-}
-
-static int drain_check(struct cdm_node *node)
-{
-	if (node->state == CDM_NODE_DRAINING)
-		return cdm_refuse(-EBUSY, "node %d: it is being drained already", node->nid);
-	if (node->state == CDM_NODE_OFFLINE)
-		return cdm_refuse(-EALREADY, "node %d: none of its memory is online; cdmctl node online %d brings it back",
-				  node->nid, node->nid);
-	return 0;
-}
-
-static int drain_check_to(const struct cdm_node *node, const struct cdm_drain *how)
-{
-	struct cdm_move mv = {};
-	unsigned int i;
-	int nid;
-
-	for (i = 0; i < how->nr_to; i++) {
-		nid = how->to[i];
-		if (nid == node->nid)
-			return cdm_refuse(-EINVAL, "node %d: cannot be drained to itself", nid);
-		mv.nid = nid;
-		if (cdm_move_check(&mv))
-			return cdm_refuse(-EINVAL, "node %d: cannot be drained to node %d, which has no memory or is about to lose it",
-					  node->nid, nid);
-	}
-	return 0;
-}
-
-/**
- * cdm_node_drain() - take a node's memory offline, if it can leave
- * @node: what cdm_node_register() returned
- * @timeout_ms: how long to try; 0 until a signal
- *
- * For drivers that can wait, or stay: unlike cdm_node_unregister() this leaves the node
- * as it was if its memory cannot leave. If it can, the memory is removed, but the node
- * stays the driver's, without memory: cdm_node_online() brings it back.
- *
- * Context: may sleep, for long; no locks held, not in a memory notifier.
- * Return: 0; -EALREADY if none is online; -EPERM if a policy vetoed, -EBUSY if the time
- * is up or somebody else drains it, -EINTR after a signal, -ENOMEM, or what memory
- * hotplug said.
- */
-int cdm_node_drain(struct cdm_node *node, unsigned int timeout_ms)
-{
-	struct cdm_drain how = { .timeout_ms = timeout_ms };
-	int err;
-
-	guard(mutex)(&cdm_node_lock);
-	err = drain_check(node);
-	return err ?: cdm_drain(node, &how);
-}
-EXPORT_SYMBOL_GPL(cdm_node_drain);
-
-/* Managed, or a text says that it is not. Under cdm_node_lock. */
-static struct cdm_node *managed_node(const char *what, int nid)
-{
-	struct cdm_node *node = NULL;
-
-	if (nid >= 0 && nid < MAX_NUMNODES)
-		node = cdm_node_of(nid);
-	if (!node)
-		cdm_refuse(-ENODEV, "cannot %s node %d: it is not managed", what, nid);
-	return node;
-}
-
-/**
- * cdm_drain_nid() - an administrator takes a node's memory offline
- * @nid: the node
- * @how: not checked
- *
- * As cdm_node_drain(). An orphan is gone afterwards, as nobody would bring it back.
- *
- * Context: may sleep, for long; no locks held.
- * Return: as cdm_node_drain(); -ENODEV if the node is not managed, -EINVAL for a target
- * that cannot be one.
- */
-int cdm_drain_nid(int nid, const struct cdm_drain *how)
-{
-	struct cdm_node *node;
-	bool orphan;
-	int err;
-
-	guard(mutex)(&cdm_node_lock);
-	node = managed_node("drain", nid);
-	if (!node)
-		return -ENODEV;
-	err = drain_check(node) ?: drain_check_to(node, how);
-	if (err)
-		return err;
-	orphan = node->state == CDM_NODE_ORPHANED;
-	err = cdm_drain(node, how);
-	if (err)
-		return err;
-	pr_info("node %d: drained\n", nid);
-	if (orphan)
-		cdm_node_retire(node);
-	return 0;
-}
-
-/* Back online after a drain, or after blocks were taken offline by hand. */
-static int drain_undo(struct cdm_node *node)
-{
-	bool removed = node->drained && !node->adopted;
-	int err;
-
-	if (node->state != CDM_NODE_OFFLINE)
-		return cdm_refuse(-EALREADY, "node %d: it is %s, not offline", node->nid,
-				  cdm_node_state_names[node->state]);
-	err = cdm_call_node_prepare(node, CDM_CB_NODE_ONLINE);
-	if (err)
-		return err;
-	err = removed ? cdm_node_add_memory(node) : cdm_node_online_blocks(node);
-	if (err) {
-		cdm_refuse(err, "node %d: cannot bring its memory online again (%d); see the lines above in the log",
-			   node->nid, err);
-		cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_CANCELLED);
-		/* What could not be taken back is there, and the driver's. */
-		if (node->state == CDM_NODE_ORPHANED)
-			node->drained = false;
-		cdm_node_settle(node);
-		return err;
-	}
-	node->drained = false;
-	cdm_queue_open(node);
-	cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_DONE);
-	pr_info("node %d: online again\n", node->nid);
-	return 0;
-}
-
-/**
- * cdm_node_online() - bring a node that was drained online again
- * @node: what cdm_node_register() returned
- *
- * Context: may sleep, for long; no locks held, not in a memory notifier.
- * Return: 0; -EALREADY if it is not offline, -EPERM if a policy vetoed, or what memory
- * hotplug said.
- */
-int cdm_node_online(struct cdm_node *node)
-{
-	guard(mutex)(&cdm_node_lock);
-	return drain_undo(node);
-}
-EXPORT_SYMBOL_GPL(cdm_node_online);
-
-/**
- * cdm_online_nid() - an administrator brings a node online that was drained
- * @nid: the node
- *
- * Context: may sleep, for long; no locks held.
- * Return: as cdm_node_online(), or -ENODEV if the node is not managed.
- */
-int cdm_online_nid(int nid)
-{
-	struct cdm_node *node;
-
-	guard(mutex)(&cdm_node_lock);
-	node = managed_node("bring online", nid);
-	return node ? drain_undo(node) : -ENODEV;
 }

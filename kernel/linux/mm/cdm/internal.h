@@ -84,6 +84,7 @@ enum cdm_node_stat {
 	CDM_STAT_EVICT_SWAP,	/* pages left to swap, by verdict or for want of room */
 	CDM_STAT_EVICT_FULL,	/* pages that stayed, as no node had room */
 	CDM_STAT_SPILLED,	/* small folios that had to go elsewhere */
+	CDM_STAT_BROKEN,	/* pages that memory failure took out of use */
 	CDM_NR_NODE_STATS,
 };
 
@@ -171,6 +172,9 @@ struct cdm_node {
 	wait_queue_head_t kcdmd_wait;
 	bool kcdmd_kick;		/* somebody woke kcdmd; it takes the kick */
 	struct kobject *kobj;		/* /sys/kernel/mm/cdm/nodes/N */
+	/* broken.c: the driver's, see struct cdm_node_desc */
+	void (*broken)(void *priv, unsigned long pfn);
+	void *broken_priv;
 	/* drain.c */
 	bool drained;			/* policies know that it is offline */
 	bool drain_stop;		/* its driver goes and waits for the drain */
@@ -331,6 +335,34 @@ static inline void cdm_evict_check(struct cdm_node *node)
 	if (unlikely(cdm_node_free_pages(node->nid) < cdm_evict_low(node)))
 		cdm_kcdmd_nudge(node);
 }
+
+/* broken.c */
+#ifdef CONFIG_MEMORY_FAILURE
+void cdm_broken_keep_out(const struct cdm_node *node);
+bool cdm_broken_next(const struct cdm_node *node, unsigned long *pfn, bool *used);
+bool cdm_broken_known(unsigned long pfn);
+ssize_t cdm_broken_show(const struct cdm_node *node, char *buf);
+#else
+static inline void cdm_broken_keep_out(const struct cdm_node *node)
+{
+}
+
+static inline bool cdm_broken_next(const struct cdm_node *node, unsigned long *pfn,
+				   bool *used)
+{
+	return false;
+}
+
+static inline bool cdm_broken_known(unsigned long pfn)
+{
+	return false;
+}
+
+static inline ssize_t cdm_broken_show(const struct cdm_node *node, char *buf)
+{
+	return 0;
+}
+#endif
 
 /* evict.c; NUMA_NO_NODE if there is none but those in @tried. */
 int cdm_evict_next_target(const struct cdm_node *node, nodemask_t *tried);
@@ -592,6 +624,7 @@ u64 cdm_place_by_trampoline(const u64 *args);
 /* movers.c */
 u64 cdm_migrate_by_trampoline(const u64 *args);
 bool cdm_may_move(struct folio *folio, int nid);
+void cdm_tell_broken(unsigned long pfn, int nid);
 extern bool cdm_migrated_heard;		/* some policy has migrated */
 
 /* Under RCU. */

@@ -191,6 +191,27 @@ static void cdm_tell_failed(struct folio *folio, int dst, u32 mover, int status)
 		cdm_tell(&ctx, folio_memcg(folio));
 }
 
+/**
+ * cdm_tell_broken() - tell policies that a page frame of a managed node is broken
+ * @pfn: the page frame
+ * @nid: its node
+ *
+ * Context: any but NMI; under RCU.
+ */
+void cdm_tell_broken(unsigned long pfn, int nid)
+{
+	struct cdm_migrated_ctx ctx = {
+		.old_pfn = pfn,
+		.src_nid = nid,
+		.dst_nid = NUMA_NO_NODE,
+		.mover = CDM_MOVER_MEMORY_FAILURE,
+		.status = -EHWPOISON,
+	};
+
+	if (cdm_anybody_listens())
+		cdm_tell(&ctx, NULL);
+}
+
 /* By where it belongs, which a move does not change, and so that no address gets out. */
 static u64 page_id(const struct folio *folio)
 {

@@ -109,6 +109,7 @@ const char *const cdm_node_stat_names[CDM_NR_NODE_STATS] = {
 	[CDM_STAT_EVICT_SWAP]	= "evict_swap",
 	[CDM_STAT_EVICT_FULL]	= "evict_full",
 	[CDM_STAT_SPILLED]	= "spilled",
+	[CDM_STAT_BROKEN]	= "broken",
 };
 
 /**
@@ -223,6 +224,15 @@ void cdm_node_unpublish(struct cdm_node *node)
 
 /* ---- memory blocks -------------------------------------------------------- */
 
+static bool block_broken(struct memory_block *mem)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	return mem->state == MEM_OFFLINE && atomic_long_read(&mem->nr_hwpoison);
+#else
+	return false;
+#endif
+}
+
 static int block_online_movable(struct memory_block *mem, void *arg)
 {
 	const struct cdm_node *node = arg;
@@ -231,6 +241,12 @@ static int block_online_movable(struct memory_block *mem, void *arg)
 	/* The span of an adopted node may have others' blocks in it. */
 	if (mem->nid != node->nid)
 		return 0;
+	/* The kernel leaves it offline, as long as the block is there. */
+	if (block_broken(mem)) {
+		pr_warn("node %d: memory block %lu has broken pages and stays offline\n",
+			mem->nid, mem->dev.id + 0UL);
+		return 0;
+	}
 	mem->online_type = MMOP_ONLINE_MOVABLE;
 	err = device_online(&mem->dev);		/* 1: it was online before */
 	return err < 0 ? err : 0;
@@ -240,7 +256,7 @@ static int block_check_movable(struct memory_block *mem, void *arg)
 {
 	const struct cdm_node *node = arg;
 
-	if (mem->nid != node->nid)
+	if (mem->nid != node->nid || block_broken(mem))
 		return 0;
 	if (mem->state == MEM_ONLINE && mem->zone &&
 	    zone_idx(mem->zone) == ZONE_MOVABLE)
@@ -268,6 +284,8 @@ int cdm_node_online_blocks(struct cdm_node *node)
 	if (!err)
 		cdm_node_enter(node, CDM_NODE_ONLINE);
 	unlock_device_hotplug();
+	if (!err)
+		cdm_broken_keep_out(node);
 	return err;
 }
 
@@ -378,6 +396,9 @@ static struct cdm_node *node_take_back(const struct cdm_node_desc *desc)
 	}
 	/* The resource keeps the name that it got; see resname. */
 	strscpy(node->name, desc->name);
+	node->broken_priv = desc->priv;
+	/* Whoever calls it sees whose it is. */
+	smp_store_release(&node->broken, desc->broken);
 	pr_info("node %d: %s took its orphaned memory back\n",
 		node->nid, node->name);
 	return node;
@@ -393,6 +414,8 @@ static int node_undo(struct cdm_node *node, int err)
 	 * Somebody's page is pinned in it already. Its resource has our name and its
 	 * zone our nid: it stays.
 	 */
+	WRITE_ONCE(node->broken, NULL);
+	synchronize_srcu(&cdm_node_srcu);
 	cdm_node_enter(node, CDM_NODE_ORPHANED);
 	pr_err("node %d: and cannot remove it again; it stays as an orphan\n", node->nid);
 	return -EADDRINUSE;
@@ -482,6 +505,8 @@ struct cdm_node *cdm_node_register(const struct cdm_node_desc *desc)
 	strscpy(node->name, desc->name);
 	snprintf(node->resname, sizeof(node->resname), "System RAM (%s)",
 		 node->name);
+	node->broken = desc->broken;
+	node->broken_priv = desc->priv;
 
 	err = cdm_node_publish(node);
 	if (err)
@@ -555,6 +580,9 @@ int cdm_node_unregister(struct cdm_node *node)
 	if (!node->drained)
 		err = cdm_drain(node, &for_ever);
 	if (err) {
+		/* Nobody calls the driver any more. */
+		WRITE_ONCE(node->broken, NULL);
+		synchronize_srcu(&cdm_node_srcu);
 		cdm_node_enter(node, CDM_NODE_ORPHANED);
 		pr_warn("node %d: %s goes and leaves its memory behind; load it again to take it back\n",
 			node->nid, node->name);

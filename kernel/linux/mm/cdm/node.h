@@ -40,7 +40,7 @@ struct cdm_drain {
 
 int cdm_drain(struct cdm_node *node, const struct cdm_drain *how);
 void cdm_drain_stop(struct cdm_node *node);
-/* The administrator's; not under cdm_node_lock. */
+/* node_drain.c: the administrator's; not under cdm_node_lock. */
 int cdm_drain_nid(int nid, const struct cdm_drain *how);
 int cdm_online_nid(int nid);
 

@@ -355,6 +355,19 @@ static ssize_t node_left_show(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute node_left_attr = __ATTR(left, 0444, node_left_show, NULL);
 
+static ssize_t node_broken_show(struct kobject *kobj, struct kobj_attribute *attr,
+				char *buf)
+{
+	struct cdm_node *node;
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	return node ? cdm_broken_show(node, buf) : -ENODEV;
+}
+
+static struct kobj_attribute node_broken_attr =
+	__ATTR(broken, 0444, node_broken_show, NULL);
+
 static struct attribute *cdm_node_attrs[] = {
 	&node_state_attr.attr,
 	&node_mode_attr.attr,
@@ -369,6 +382,7 @@ static struct attribute *cdm_node_attrs[] = {
 	&node_evict_targets_attr.attr,
 	&node_evict_attr.attr,
 	&node_left_attr.attr,
+	&node_broken_attr.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(cdm_node);

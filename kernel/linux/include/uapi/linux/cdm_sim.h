@@ -32,6 +32,7 @@
  * @accesses: accesses in those runs
  * @dev_faults: device faults in those runs
  * @patterns: bit P is set if the kernel runs enum cdm_sim_pattern P
+ * @broken: pages of the device's memory that memory failure told of, since it was loaded
  * @reserved: zero
  */
 struct cdm_sim_info {
@@ -45,7 +46,8 @@ struct cdm_sim_info {
 	__u64 accesses;
 	__u64 dev_faults;
 	__u64 patterns;
-	__u64 reserved[4];
+	__u64 broken;
+	__u64 reserved[3];
 };
 
 /**
