@@ -31,13 +31,15 @@ _cdmctl()
 	*)
 		case "$noun $verb" in
 		" ")		words="node policy page sim version --json --verbose --help" ;;
-		"node ")	words="list adopt release mode drain online evict watermarks targets" ;;
+		"node ")	words="list adopt release mode claim unclaim drain online evict watermarks targets" ;;
 		"policy ")	words="load swap unload list show" ;;
 		"page ")	words="move rmap" ;;
 		"sim ")		words="list run replay convert" ;;
 		"node list")	words="--all" ;;
 		"node mode")	words="closed last-resort open $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
 		"node release"|"node online"|"node evict"|"node watermarks"|"node targets")	words=$(ls /sys/kernel/mm/cdm/nodes 2>/dev/null) ;;
+		"node claim")	words="--for --timeout" ;;
+		"node unclaim")	words=$(cut -d' ' -f1 /sys/kernel/mm/cdm/claims 2>/dev/null) ;;
 		"node drain")	words="--timeout --to $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
 		"policy load")	words="--node --set --pin --wait --dry-run" ;;
 		"policy swap")	words="--node --set --maps --keep-maps --dry-run" ;;

@@ -82,12 +82,15 @@ extern const struct noun noun_policy;
 extern const struct noun noun_page;
 extern const struct noun noun_sim;
 
-/* ---- cmd_node.c, and its verbs in cmd_node_drain.c and cmd_node_evict.c -------- */
+/* ---- cmd_node.c, and its verbs in cmd_node_NAME.c ----------------------------- */
 
 int node_parse_managed(const struct argp *argp, int argc, char **argv, void *args,
 		       const int *nid);
 int node_done(int nid, const char *what);
 int node_write(const char *file, int nid, const char *text, const char *doing);
+int node_claim(int argc, char **argv);
+int node_unclaim(int argc, char **argv);
+void claims_json(struct json_object *list);
 int node_drain(int argc, char **argv);
 int node_online(int argc, char **argv);
 int node_evict(int argc, char **argv);

@@ -10,6 +10,9 @@
 
 #include "cdmctl.h"
 
+/* As many as a kernel can have (CONFIG_NODES_SHIFT is at most 10). */
+#define MAX_NODES	1024
+
 static const char *const modes[] = { "closed", "last-resort", "open" };
 
 struct node_args {
@@ -119,8 +122,9 @@ static struct json_object *node_json(int nid)
 		json_add_str(o, "state", "cpu");
 		break;
 	default:
+		/* Without memory it is a name in the firmware's tables. */
 		json_add_bool(o, "managed", false);
-		json_add_str(o, "state", "unmanaged");
+		json_add_str(o, "state", node_kb(nid, "MemTotal") > 0 ? "unmanaged" : "known");
 		break;
 	}
 	total = node_kb(nid, "MemTotal");
@@ -155,7 +159,8 @@ static void node_print(struct json_object *o)
 		else
 			strcpy(kb[i], "-");
 	}
-	printf("%-5s %-13s %-12s %-16s %8s %8s ", field(o, "node"),
+	printf("%-5s %-13s %-12s %-16s %8s %8s ",
+	       json_object_object_get_ex(o, "range", NULL) ? field(o, "range") : field(o, "node"),
 	       field(o, "state"), field(o, "mode"), field(o, "driver"), kb[0], kb[1]);
 	if (json_object_object_get_ex(o, "owners", &v))
 		for (i = 0; i < json_object_array_length(v); i++) {
@@ -175,15 +180,15 @@ static int node_list(int argc, char **argv)
 	static const struct argp argp = {
 		.options = opts,
 		.parser = node_parse,
-		.doc = "List managed nodes: state, mode, driver, memory, and who owns their callbacks."
+		.doc = "List managed nodes, and what is claimed: state, mode, driver, memory, and who owns their callbacks."
 		       "\vEXAMPLES:\n"
 		       "  cdmctl node list\n"
 		       "  cdmctl -j node list --all",
 	};
 	struct node_args a = {};
 	struct json_object *list, *o;
-	unsigned int *ids = NULL, *more = NULL;
-	int err, i, nr, nr_more;
+	unsigned int *ids = NULL;
+	int err, i, nr;
 
 	err = cmd_parse(&argp, argc, argv, &a);
 	if (err)
@@ -196,14 +201,12 @@ static int node_list(int argc, char **argv)
 	list = json_object_new_array();
 	for (i = 0; i < nr; i++)
 		json_object_array_add(list, node_json(ids[i]));
-	if (a.all) {
-		nr_more = id_list("/sys/devices/system/node", &more);
-		for (i = 0; i < nr_more; i++)
-			if (node_kind(more[i]) != NODE_MANAGED)
-				json_object_array_add(list, node_json(more[i]));
-	}
+	claims_json(list);
+	if (a.all)
+		for (i = 0; i < MAX_NODES; i++)
+			if (node_kind(i) == NODE_CPU || node_kind(i) == NODE_MEMORY)
+				json_object_array_add(list, node_json(i));
 	free(ids);
-	free(more);
 
 	if (env.json) {
 		out_json(list);
@@ -407,6 +410,8 @@ static const struct verb verbs[] = {
 	{ "adopt", "N", "Manage a node that another driver brought online", node_adopt },
 	{ "release", "N", "Return an adopted node to stock behaviour", node_release },
 	{ "mode", "N MODE", "closed, last-resort or open", node_mode },
+	{ "claim", "N|SIZE@START", "Keep memory offline until its driver brings it", node_claim },
+	{ "unclaim", "N|SIZE@START", "End a claim", node_unclaim },
 	{ "drain", "N", "Take all of a node's memory offline, or none", node_drain },
 	{ "online", "N", "Bring a drained node online again", node_online },
 	{ "evict", "N SIZE", "Have a node give up what is cold", node_evict },

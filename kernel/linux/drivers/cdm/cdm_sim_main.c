@@ -34,6 +34,9 @@ static int nr_nodes;
 module_param_array(nodes, int, &nr_nodes, 0444);
 MODULE_PARM_DESC(nodes, "Nodes whose memory to take, default all that are soft reserved");
 
+/* It ends when the device's node is registered, or is not. */
+#define CLAIM_SECONDS	60
+
 static LIST_HEAD(sims);
 
 /* ---- /dev/cdm_simN -------------------------------------------------------- */
@@ -386,10 +389,13 @@ static int __init cdm_sim_init(void)
 
 	/* Numbers first, so that N does not depend on who fails. */
 	list_for_each_entry_safe(sim, next, &sims, list) {
-		if (!wanted(sim->nid)) {
+		if (!wanted(sim->nid))
 			sim_free(sim);
-			continue;
-		}
+		else
+			/* While the first comes online nobody takes the second. */
+			cdm_claim(sim->start, sim->size, sim->name, CLAIM_SECONDS);
+	}
+	list_for_each_entry_safe(sim, next, &sims, list) {
 		err = sim_start(sim);
 		if (!err)
 			continue;

@@ -276,8 +276,10 @@ int cdm_node_online_blocks(struct cdm_node *node)
 	int err;
 
 	lock_device_hotplug();
+	cdm_claim_bypass(true);
 	err = walk_memory_blocks(node->start, node->size, node,
 				 block_online_movable);
+	cdm_claim_bypass(false);
 	if (!err)
 		err = walk_memory_blocks(node->start, node->size, node,
 					 block_check_movable);
@@ -362,7 +364,7 @@ static int check_desc(const struct cdm_node_desc *desc)
 		return cdm_refuse(-EBUSY,
 				  "%s: node %d has memory that another driver brought online; adopt it instead (cdmctl node adopt %d)",
 				  desc->name, nid, nid);
-	return check_range(desc);
+	return check_range(desc) ?: cdm_claim_check(desc);
 }
 
 /*
@@ -434,8 +436,11 @@ int cdm_node_add_memory(struct cdm_node *node)
 	int err;
 
 	cdm_node_enter(node, CDM_NODE_GOING_ONLINE);
+	/* It may come online here already, as auto_online_blocks says. */
+	cdm_claim_bypass(true);
 	err = add_memory_driver_managed(node->nid, node->start, node->size,
 					node->resname, MHP_NONE);
+	cdm_claim_bypass(false);
 	if (err) {
 		pr_err("node %d: cannot add memory %#llx+%#llx (%d)\n",
 		       node->nid, node->start, node->size, err);
@@ -525,6 +530,8 @@ struct cdm_node *cdm_node_register(const struct cdm_node_desc *desc)
 		node->nid, node->size >> 20, node->name,
 		cdm_mode_names[node->mode]);
 out:
+	if (!IS_ERR(node))
+		cdm_claim_done(desc, false);
 	mutex_unlock(&cdm_node_lock);
 	return node;
 
@@ -533,6 +540,7 @@ unpublish:
 free:
 	cdm_node_free(node);
 fail:
+	cdm_claim_done(desc, true);
 	mutex_unlock(&cdm_node_lock);
 	return ERR_PTR(err);
 }

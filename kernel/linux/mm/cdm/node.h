@@ -24,6 +24,15 @@ void cdm_node_retire(struct cdm_node *node);
 int cdm_node_add_memory(struct cdm_node *node);
 int cdm_node_online_blocks(struct cdm_node *node);
 
+/* ---- claim.c; claims have their own lock --------------------------------- */
+
+void cdm_claim_bypass(bool on);			/* under cdm_node_lock */
+int cdm_claim_check(const struct cdm_node_desc *desc);
+void cdm_claim_done(const struct cdm_node_desc *desc, bool failed);
+int cdm_claim_write(char *text);
+int cdm_unclaim_write(char *text);
+ssize_t cdm_claims_show(char *buf);
+
 /* ---- drain.c ------------------------------------------------------------- */
 
 /**

@@ -128,6 +128,20 @@ static ssize_t online_store(struct kobject *kobj, struct kobj_attribute *attr,
 }
 CDM_ATTR_WO(online);
 
+static ssize_t cdm_text_store(const char *what, const char *buf, size_t count,
+			      int (*fn)(char *text))
+{
+	char text[96];
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (strscpy(text, buf) < 0)
+		return cdm_refuse(-EINVAL, "%s: too long", what);
+	err = fn(strim(text));
+	return err ?: count;
+}
+
 /* Nodes that shall take what leaves: "1,2". */
 static int drain_to(char *list, struct cdm_drain *how)
 {
@@ -144,21 +158,15 @@ static int drain_to(char *list, struct cdm_drain *how)
 	return 0;
 }
 
-static ssize_t drain_store(struct kobject *kobj, struct kobj_attribute *attr,
-			   const char *buf, size_t count)
+static int drain_write(char *text)
 {
 	struct cdm_drain how = {};
-	char text[96], *rest, *word;
+	char *word;
 	int nid, err;
 
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	if (strscpy(text, buf) < 0)
-		return cdm_refuse(-EINVAL, "drain: too long");
-	rest = strim(text);
-	if (kstrtoint(strsep(&rest, " "), 10, &nid))
+	if (kstrtoint(strsep(&text, " "), 10, &nid))
 		return cdm_refuse(-EINVAL, "drain: want 'N [timeout=MS] [to=N,N...]'");
-	while ((word = strsep(&rest, " "))) {
+	while ((word = strsep(&text, " "))) {
 		if (!*word)
 			continue;
 		if (!strncmp(word, "to=", 3)) {
@@ -172,10 +180,35 @@ static ssize_t drain_store(struct kobject *kobj, struct kobj_attribute *attr,
 					  word);
 		}
 	}
-	err = cdm_drain_nid(nid, &how);
-	return err ?: count;
+	return cdm_drain_nid(nid, &how);
+}
+
+static ssize_t drain_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	return cdm_text_store("drain", buf, count, drain_write);
 }
 CDM_ATTR_WO(drain);
+
+static ssize_t claim_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	return cdm_text_store("claim", buf, count, cdm_claim_write);
+}
+CDM_ATTR_WO(claim);
+
+static ssize_t unclaim_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	return cdm_text_store("unclaim", buf, count, cdm_unclaim_write);
+}
+CDM_ATTR_WO(unclaim);
+
+static ssize_t claims_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return cdm_claims_show(buf);
+}
+CDM_ATTR_RO(claims);
 
 static struct attribute *cdm_attrs[] = {
 	&version_attr.attr,
@@ -187,6 +220,9 @@ static struct attribute *cdm_attrs[] = {
 	&release_attr.attr,
 	&drain_attr.attr,
 	&online_attr.attr,
+	&claim_attr.attr,
+	&unclaim_attr.attr,
+	&claims_attr.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(cdm);
