@@ -80,8 +80,8 @@ break_first()
 comes_back()
 {
 	cdmctl node drain 2 >"$TMP/drain" 2>&1 || fail "$(cat "$TMP/drain")"
-	! grep -q . "$CDM/nodes/2/left" ||
-		check_match "$(cat "$CDM/nodes/2/left")" "^page $BAD\+1 poisoned" "nodes/2/left"
+	check_match "$(cat "$TMP/drain")" "^$BAD +1 poisoned" "what cdmctl says of the drain"
+	check_match "$(cat "$CDM/nodes/2/left")" "^page $BAD\+1 poisoned unknown" "nodes/2/left"
 	cdmctl node online 2 >"$TMP/online" 2>&1 || fail "$(cat "$TMP/online")"
 	broken 2 "$BAD"
 	frame_is_broken "$BAD" || fail "page frame $BAD came back into use"

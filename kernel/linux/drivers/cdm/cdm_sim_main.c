@@ -34,6 +34,10 @@ static int nr_nodes;
 module_param_array(nodes, int, &nr_nodes, 0444);
 MODULE_PARM_DESC(nodes, "Nodes whose memory to take, default all that are soft reserved");
 
+static unsigned int mib;
+module_param(mib, uint, 0444);
+MODULE_PARM_DESC(mib, "MiB to take of each range, default all of it");
+
 /* It ends when the device's node is registered, or is not. */
 #define CLAIM_SECONDS	60
 
@@ -285,19 +289,20 @@ static int sim_add_range(struct resource *res, void *arg)
 	u64 block = memory_block_size_bytes();
 	u64 at = ALIGN(res->start, block);
 	u64 end = ALIGN_DOWN(res->end + 1, block);
+	u64 most = mib ? ALIGN_DOWN((u64)mib << 20, block) : U64_MAX;
 	struct cdm_sim *sim = NULL;
 	int nid;
 
 	if (at != res->start || end != res->end + 1)
 		pr_info("%pR: only whole memory blocks of %llu MiB are used\n",
 			res, block >> 20);
-	for (; at < end; at += block) {
+	for (; most && at < end; at += block) {
 		nid = phys_to_target_node(at);
 		if (nid == NUMA_NO_NODE) {
 			pr_info("%#llx: soft reserved, but of no node\n", at);
 			sim = NULL;
 		} else if (sim && sim->nid == nid) {
-			sim->size += block;
+			sim->size = min(sim->size + block, most);
 		} else {
 			sim = sim_alloc(nid, at, block);
 			if (!sim)

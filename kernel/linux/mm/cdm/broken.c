@@ -13,6 +13,7 @@
  */
 #define pr_fmt(fmt) "cdm: " fmt
 
+#include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/sysfs.h>
@@ -24,6 +25,8 @@
 /* By page frame, the node it was on. Its lock is a leaf, taken under hugetlb's. */
 static DEFINE_XARRAY_FLAGS(broken_pages, XA_FLAGS_LOCK_IRQ);
 #define UNTOLD	XA_MARK_0
+/* Somebody referred to it when its block went offline. */
+#define USED	XA_MARK_1
 
 static void tell_one(unsigned long pfn, int nid)
 {
@@ -93,27 +96,73 @@ void __cdm_page_broken(unsigned long pfn, bool broken)
 }
 
 /**
- * cdm_broken_keep_out() - a node's memory came online: take out what is broken
- * @node: the node
+ * cdm_broken_keep_out() - memory came online: take out what is broken
+ * @start: first byte
+ * @size: bytes
+ *
+ * By soft offline, as this is no new failure, for which the kernel may be told to panic.
  *
  * Context: may sleep; not under hotplug's locks.
  */
-void cdm_broken_keep_out(const struct cdm_node *node)
+void cdm_broken_keep_out(u64 start, u64 size)
 {
-	unsigned long pfn, first = PHYS_PFN(node->start);
-	unsigned long last = PHYS_PFN(node->start + node->size) - 1;
+	unsigned long pfn, last = PHYS_PFN(start + size - 1);
 	struct page *page;
 	void *entry;
 
-	xa_for_each_range(&broken_pages, pfn, entry, first, last) {
+	xa_for_each_range(&broken_pages, pfn, entry, PHYS_PFN(start), last) {
 		page = pfn_to_online_page(pfn);
-		/* Known since it broke: no new failure of hardware. */
-		if (page && page_to_nid(page) == node->nid && !PageHWPoison(page) &&
-		    memory_failure(pfn, MF_SW_SIMULATED))
-			pr_err("node %d: page frame %#lx is broken, and in use\n",
-			       node->nid, pfn);
+		if (page && !PageHWPoison(page) && soft_offline_page(pfn, 0))
+			pr_err("page frame %#lx is broken, and in use\n", pfn);
+		cond_resched();
 	}
 }
+
+static void keep_out_all(struct work_struct *work)
+{
+	cdm_broken_keep_out(0, PFN_PHYS(max_pfn));
+}
+
+static DECLARE_WORK(keep_out_work, keep_out_all);
+
+/* The struct pages of what goes offline are as they were, but not for long. */
+static void note_used(unsigned long first, unsigned long last)
+{
+	unsigned long pfn;
+	void *entry;
+	bool used;
+
+	xa_for_each_range(&broken_pages, pfn, entry, first, last) {
+		used = folio_ref_count(page_folio(pfn_to_page(pfn))) > 1;
+		xa_lock_irq(&broken_pages);
+		if (used)
+			__xa_set_mark(&broken_pages, pfn, USED);
+		else
+			__xa_clear_mark(&broken_pages, pfn, USED);
+		xa_unlock_irq(&broken_pages);
+	}
+}
+
+/*
+ * Whoever brings memory online, and whose it is: what is known to be broken stays out.
+ * mm/cdm itself does not wait for this.
+ */
+static int broken_notify(struct notifier_block *nb, unsigned long action, void *arg)
+{
+	struct memory_notify *change = arg;
+
+	if (action == MEM_ONLINE && !xa_empty(&broken_pages))
+		schedule_work(&keep_out_work);
+	else if (action == MEM_OFFLINE)
+		note_used(change->start_pfn, change->start_pfn + change->nr_pages - 1);
+	return NOTIFY_OK;
+}
+
+static int __init cdm_broken_init(void)
+{
+	return hotplug_memory_notifier(broken_notify, DEFAULT_CALLBACK_PRI);
+}
+subsys_initcall(cdm_broken_init);
 
 /**
  * cdm_broken_next() - the next broken page frame of a node
@@ -129,11 +178,13 @@ void cdm_broken_keep_out(const struct cdm_node *node)
 bool cdm_broken_next(const struct cdm_node *node, unsigned long *pfn, bool *used)
 {
 	unsigned long last = PHYS_PFN(node->start + node->size) - 1;
+	struct page *page;
 
 	if (!xa_find(&broken_pages, pfn, last, XA_PRESENT))
 		return false;
-	/* Its block may be offline; the struct page is there until it is removed. */
-	*used = pfn_valid(*pfn) && folio_ref_count(page_folio(pfn_to_page(*pfn))) > 1;
+	page = pfn_to_online_page(*pfn);
+	*used = page ? folio_ref_count(page_folio(page)) > 1 :
+		       xa_get_mark(&broken_pages, *pfn, USED);
 	return true;
 }
 

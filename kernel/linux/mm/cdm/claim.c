@@ -260,6 +260,8 @@ void cdm_claim_done(const struct cdm_node_desc *desc, bool failed)
 {
 	struct claim *c, *n;
 
+	if (!desc->name)
+		return;
 	spin_lock(&claim_lock);
 	list_for_each_entry_safe(c, n, &claims, list) {
 		if (!covers(c, desc->nid, desc->start, desc->start + desc->size) ||

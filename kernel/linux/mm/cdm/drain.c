@@ -41,6 +41,7 @@
 #include <linux/sched/signal.h>
 #include <linux/seq_buf.h>
 #include <linux/slab.h>
+#include <linux/resume_user_mode.h>
 #include <linux/swap.h>
 #include <linux/task_work.h>
 #include <linux/timer.h>
@@ -191,9 +192,13 @@ static void drain_report(struct drain *d)
 
 static unsigned long pages_at(unsigned long pfn)
 {
-	struct folio *folio = page_folio(pfn_to_page(pfn));
+	struct page *page = pfn_to_online_page(pfn);
+	struct folio *folio;
 	unsigned long nr;
 
+	if (!page)
+		return 0;
+	folio = page_folio(page);
 	if (!folio_try_get(folio))
 		return 0;
 	nr = folio_nr_pages(folio);
@@ -217,11 +222,12 @@ static void note(struct drain *d, unsigned long pfn, unsigned long nr, u8 status
 
 static void note_left(struct drain *d, unsigned long pfn, u8 status)
 {
+	struct page *page = pfn_to_online_page(pfn);
 	unsigned long nr;
 
 	/* Of pages that are on no LRU hotplug can move some, a balloon's say. */
-	if (!reasons[status] || (status == CDM_MOVE_UNMOVABLE &&
-				 __PageMovable(pfn_to_page(pfn))))
+	if (!reasons[status] || !page ||
+	    (status == CDM_MOVE_UNMOVABLE && __PageMovable(page)))
 		return;
 	/* See note_broken(). */
 	if (status == CDM_MOVE_POISONED && cdm_broken_known(pfn))
@@ -254,8 +260,15 @@ static unsigned long room(int nid)
 	unsigned long sum = 0;
 	struct zone *zone;
 	long spare;
+	bool leaves;
 	int i;
 
+	/* It may be drained by now, too. */
+	rcu_read_lock();
+	leaves = cdm_node_leaves(nid);
+	rcu_read_unlock();
+	if (leaves)
+		return 0;
 	for (i = 0; i < MAX_NR_ZONES; i++) {
 		zone = &pgdat->node_zones[i];
 		if (!managed_zone(zone))
@@ -357,7 +370,7 @@ static unsigned long uninteresting(const struct drain *d, unsigned long pfn)
 		return order && order <= MAX_PAGE_ORDER ? 1UL << order : 1;
 	}
 	/* In a CPU's list, or not the first of its folio. */
-	return !page_count(page);
+	return !page_ref_count(page);
 }
 
 /* Nothing is referenced: the order may be anything. */
@@ -366,6 +379,9 @@ static unsigned int pages_guess(unsigned long pfn)
 	struct page *page = pfn_to_page(pfn);
 	unsigned int order = PageHead(page) ? compound_order(page) : 0;
 
+	/* Of a pool of its own, at the target as well. */
+	if (PageHuge(page))
+		return 0;
 	return order <= PUD_SHIFT - PAGE_SHIFT ? 1U << order : 1;
 }
 
@@ -400,10 +416,32 @@ static int drain_round(struct drain *d)
 
 /* ---- taking it offline ----------------------------------------------------------- */
 
+/* Broken, by now, and somebody refers to it. */
+static bool broken_used(const struct cdm_node *node)
+{
+	unsigned long pfn = PHYS_PFN(node->start);
+	bool used;
+
+	for (; cdm_broken_next(node, &pfn, &used); pfn++)
+		if (used)
+			return true;
+	return false;
+}
+
 struct offliner {
 	struct cdm_node *node;
 	unsigned long *was_online;	/* bit by block of the node */
+	bool broken;			/* now those with broken pages */
 };
+
+static bool has_broken(const struct memory_block *mem)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	return atomic_long_read(&mem->nr_hwpoison);
+#else
+	return false;
+#endif
+}
 
 static unsigned long *online_bit(struct offliner *o, struct memory_block *mem,
 				 unsigned long *bit)
@@ -422,6 +460,11 @@ static int block_offline(struct memory_block *mem, void *arg)
 
 	if (mem->nid != o->node->nid || mem->state != MEM_ONLINE)
 		return 0;
+	/* These would not come back online: last, when nothing else can go wrong. */
+	if (has_broken(mem) && !o->broken)
+		return 0;
+	if (has_broken(mem) && broken_used(o->node))
+		return -EBUSY;
 	err = device_offline(&mem->dev);
 	if (!err)
 		__set_bit(bit, map);
@@ -441,18 +484,6 @@ static int block_back(struct memory_block *mem, void *arg)
 	return 0;
 }
 
-/* Broken, by now, and somebody refers to it. */
-static bool broken_used(const struct cdm_node *node)
-{
-	unsigned long pfn = PHYS_PFN(node->start);
-	bool used;
-
-	for (; cdm_broken_next(node, &pfn, &used); pfn++)
-		if (used)
-			return true;
-	return false;
-}
-
 /*
  * All blocks or none. A page of a block that is offline does not break any more, as far
  * as the kernel is told. What an adopted node has is its driver's to remove.
@@ -465,9 +496,13 @@ static int offline_blocks(struct cdm_node *node)
 	o.was_online = bitmap_zalloc(node->size / memory_block_size_bytes(), GFP_KERNEL);
 	if (!o.was_online)
 		return -ENOMEM;
+	cdm_claim_bypass(true);
 	lock_device_hotplug();
 	err = walk_memory_blocks(node->start, node->size, &o, block_offline);
-	if (!err && broken_used(node))
+	o.broken = true;
+	if (!err)
+		err = walk_memory_blocks(node->start, node->size, &o, block_offline);
+	if (!err && !node->adopted && broken_used(node))
 		err = -EBUSY;
 	if (err)
 		walk_memory_blocks(node->start, node->size, &o, block_back);
@@ -481,6 +516,7 @@ static int offline_blocks(struct cdm_node *node)
 			unlock_device_hotplug();
 		}
 	}
+	cdm_claim_bypass(false);
 	bitmap_free(o.was_online);
 	return err;
 }
@@ -516,51 +552,51 @@ static int drain_offline(struct drain *d)
 	destroy_timer_on_stack(&slice.timer);
 	if (slice.over) {
 		clear_notify_signal();
-		/* It may have been somebody else's as well. */
+		/* It may have been somebody else's as well: on the way out is soon enough. */
 		if (task_work_pending(current))
-			set_notify_signal(current);
+			set_notify_resume(current);
 	}
 	return err;
 }
 
 /* ---- the whole ------------------------------------------------------------------- */
 
-/* Until nothing is left; then it goes offline, still under cdm_node_lock. */
+/*
+ * Empty it and take it offline, until that succeeds or it is over. A node that is empty
+ * and does not go offline: somebody came to have pages there again, or hotplug is against
+ * it; neither is to be tried without a pause.
+ */
 static int drain_empty(struct drain *d)
 	__must_hold(&cdm_node_lock)
 {
 	struct cdm_node *node = d->node;
 	unsigned long before = ULONG_MAX;
 	long pause = CDM_DRAIN_PAUSE;
-	int err;
+	int err, over;
 
 	for (;;) {
 		mutex_unlock(&cdm_node_lock);
 		err = drain_round(d);
-		if (!err && in_the_way(d)) {
-			drain_report(d);
-			if (in_the_way(d) < before)
-				pause = CDM_DRAIN_PAUSE;
-			before = in_the_way(d);
-			wait_event_interruptible_timeout(node->drain_wait,
-							 READ_ONCE(node->drain_stop),
-							 pause);
-			pause = min(2 * pause, (long)CDM_DRAIN_PAUSE_MAX);
-			err = drain_over(d);
-			mutex_lock(&cdm_node_lock);
-			if (!err)
-				continue;
-			return err;
-		}
+		drain_report(d);
 		mutex_lock(&cdm_node_lock);
-		if (err) {
-			drain_report(d);
+		if (err)
 			return err;
+		if (!in_the_way(d)) {
+			err = drain_offline(d);
+			if (!err || (err != -EBUSY && err != -EINTR))
+				return err;
+		} else if (in_the_way(d) < before) {
+			pause = CDM_DRAIN_PAUSE;
 		}
-		err = drain_offline(d);
-		/* Tried and not gone: somebody came to have pages there again. */
-		if ((err != -EBUSY && err != -EINTR) || drain_over(d))
-			return err;
+		before = in_the_way(d);
+		mutex_unlock(&cdm_node_lock);
+		wait_event_interruptible_timeout(node->drain_wait,
+						 READ_ONCE(node->drain_stop), pause);
+		pause = min(2 * pause, (long)CDM_DRAIN_PAUSE_MAX);
+		mutex_lock(&cdm_node_lock);
+		over = drain_over(d);
+		if (over)
+			return over;
 	}
 }
 
@@ -633,10 +669,13 @@ int cdm_drain(struct cdm_node *node, const struct cdm_drain *how)
 		if (node->kcdmd)
 			cdm_queue_open(node);
 	} else {
-		/* Poisoned pages have stayed in it. */
-		drain_report(d);
-		WRITE_ONCE(node->drained, true);
-		cdm_node_enter(node, CDM_NODE_OFFLINE);
+		/* Somebody may have brought a block of an adopted one online since. */
+		lock_device_hotplug();
+		cdm_node_settle_locked(node);
+		WRITE_ONCE(node->drained, node->state == CDM_NODE_OFFLINE);
+		unlock_device_hotplug();
+		if (!node->drained)
+			cdm_queue_open(node);
 		cdm_call_node_phase(node, CDM_CB_NODE_OFFLINE, CDM_DONE);
 	}
 	wake_up_all(&node->drain_wait);

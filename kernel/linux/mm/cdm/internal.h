@@ -338,12 +338,12 @@ static inline void cdm_evict_check(struct cdm_node *node)
 
 /* broken.c */
 #ifdef CONFIG_MEMORY_FAILURE
-void cdm_broken_keep_out(const struct cdm_node *node);
+void cdm_broken_keep_out(u64 start, u64 size);
 bool cdm_broken_next(const struct cdm_node *node, unsigned long *pfn, bool *used);
 bool cdm_broken_known(unsigned long pfn);
 ssize_t cdm_broken_show(const struct cdm_node *node, char *buf);
 #else
-static inline void cdm_broken_keep_out(const struct cdm_node *node)
+static inline void cdm_broken_keep_out(u64 start, u64 size)
 {
 }
 

@@ -182,10 +182,14 @@ static unsigned long relieve(int nid)
 	struct pass pass = { .from = nid, .to = NUMA_NO_NODE };
 	struct cdm_node *node;
 	unsigned long span;
+	bool leaves;
 	int to;
 
 	for_each_node_mask(to, cdm_last_resort_nodes) {
-		if (!node_room(to))
+		rcu_read_lock();
+		leaves = cdm_node_leaves(to);
+		rcu_read_unlock();
+		if (leaves || !node_room(to))
 			continue;
 		if (pass.to == NUMA_NO_NODE ||
 		    node_distance(nid, to) < node_distance(nid, pass.to))

@@ -150,11 +150,16 @@ void cdm_node_enter(struct cdm_node *node, enum cdm_node_state state)
 }
 
 /* ONLINE or OFFLINE, as the node's memory is now; settled with the notifier. */
+void cdm_node_settle_locked(struct cdm_node *node)
+{
+	cdm_node_enter(node, node_state(node->nid, N_MEMORY) ?
+				 CDM_NODE_ONLINE : CDM_NODE_OFFLINE);
+}
+
 void cdm_node_settle(struct cdm_node *node)
 {
 	lock_device_hotplug();
-	cdm_node_enter(node, node_state(node->nid, N_MEMORY) ?
-				 CDM_NODE_ONLINE : CDM_NODE_OFFLINE);
+	cdm_node_settle_locked(node);
 	unlock_device_hotplug();
 }
 
@@ -283,11 +288,14 @@ int cdm_node_online_blocks(struct cdm_node *node)
 	if (!err)
 		err = walk_memory_blocks(node->start, node->size, node,
 					 block_check_movable);
+	/* An adopted node's driver may have removed it all. */
+	if (!err && !node_state(node->nid, N_MEMORY))
+		err = -ENODEV;
 	if (!err)
 		cdm_node_enter(node, CDM_NODE_ONLINE);
 	unlock_device_hotplug();
 	if (!err)
-		cdm_broken_keep_out(node);
+		cdm_broken_keep_out(node->start, node->size);
 	return err;
 }
 
@@ -409,8 +417,14 @@ static struct cdm_node *node_take_back(const struct cdm_node_desc *desc)
 /* Takes back what was brought, as if it had never come. */
 static int node_undo(struct cdm_node *node, int err)
 {
+	int stays;
+
 	cdm_node_enter(node, CDM_NODE_FAILED);
-	if (!offline_and_remove_memory(node->start, node->size))
+	/* Should it fail, it brings back what it has taken offline. */
+	cdm_claim_bypass(true);
+	stays = offline_and_remove_memory(node->start, node->size);
+	cdm_claim_bypass(false);
+	if (!stays)
 		return err;
 	/*
 	 * Somebody's page is pinned in it already. Its resource has our name and its
@@ -530,8 +544,7 @@ struct cdm_node *cdm_node_register(const struct cdm_node_desc *desc)
 		node->nid, node->size >> 20, node->name,
 		cdm_mode_names[node->mode]);
 out:
-	if (!IS_ERR(node))
-		cdm_claim_done(desc, false);
+	cdm_claim_done(desc, IS_ERR(node));
 	mutex_unlock(&cdm_node_lock);
 	return node;
 
@@ -652,11 +665,14 @@ static int cdm_memory_notify(struct notifier_block *nb, unsigned long action,
 
 	rcu_read_lock();
 	node = cdm_node_of(nid);
-	if (node && action == MEM_OFFLINE)
+	if (node && action == MEM_OFFLINE) {
 		cmpxchg(&node->state, CDM_NODE_ONLINE, CDM_NODE_OFFLINE);
-	else if (node && cmpxchg(&node->state, CDM_NODE_OFFLINE, CDM_NODE_ONLINE) ==
-			 CDM_NODE_OFFLINE)
+	} else if (node && cmpxchg(&node->state, CDM_NODE_OFFLINE, CDM_NODE_ONLINE) ==
+			 CDM_NODE_OFFLINE) {
 		WRITE_ONCE(node->drained, false);
+		/* A drain has closed it; a leaf's lock. */
+		cdm_queue_open(node);
+	}
 	rcu_read_unlock();
 	return NOTIFY_OK;
 }

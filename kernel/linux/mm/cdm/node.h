@@ -19,6 +19,7 @@ int cdm_node_publish(struct cdm_node *node);
 void cdm_node_unpublish(struct cdm_node *node);
 void cdm_node_enter(struct cdm_node *node, enum cdm_node_state state);
 void cdm_node_settle(struct cdm_node *node);
+void cdm_node_settle_locked(struct cdm_node *node);	/* device_hotplug_lock held */
 bool cdm_node_has_cpus(int nid);
 void cdm_node_retire(struct cdm_node *node);
 int cdm_node_add_memory(struct cdm_node *node);

@@ -103,6 +103,7 @@ int cdm_node_adopt(int nid)
 		goto unpublish;
 	cdm_isolate_manage(nid, node->mode);
 	cdm_node_settle(node);
+	cdm_broken_keep_out(node->start, node->size);
 	err = cdm_kcdmd_start(node);
 	if (err) {
 		pr_err("cannot adopt node %d: cannot start its thread (%d)\n", nid, err);

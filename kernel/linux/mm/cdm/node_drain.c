@@ -115,6 +115,7 @@ int cdm_drain_nid(int nid, const struct cdm_drain *how)
 static int drain_undo(struct cdm_node *node)
 {
 	bool removed = node->drained && !node->adopted;
+	void (*broken)(void *priv, unsigned long pfn);
 	int err;
 
 	if (node->state != CDM_NODE_OFFLINE)
@@ -123,15 +124,21 @@ static int drain_undo(struct cdm_node *node)
 	err = cdm_call_node_prepare(node, CDM_CB_NODE_ONLINE);
 	if (err)
 		return err;
+	broken = node->broken;
+	/* What the notifier sees is not for it to say. */
+	cdm_node_enter(node, CDM_NODE_GOING_ONLINE);
 	err = removed ? cdm_node_add_memory(node) : cdm_node_online_blocks(node);
 	if (err) {
 		cdm_refuse(err, "node %d: cannot bring its memory online again (%d); see the lines above in the log",
 			   node->nid, err);
 		cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_CANCELLED);
 		/* What could not be taken back is there, and the driver's. */
-		if (node->state == CDM_NODE_ORPHANED)
-			node->drained = false;
 		cdm_node_settle(node);
+		if (node->state == CDM_NODE_ONLINE) {
+			node->drained = false;
+			WRITE_ONCE(node->broken, broken);
+			cdm_queue_open(node);
+		}
 		return err;
 	}
 	node->drained = false;
