@@ -111,7 +111,7 @@ test_node_broken_told()
 	pkill -INT -x attach
 	wait_for 20 grep -q ^moved_status "$TMP/policy"
 	# By enum cdm_mover: memory failure is the tenth.
-	check_match "$(cat "$TMP/policy")" "^n_unmoved 0 0 0 0 0 0 0 0 0 1 0 0 0 0 0 0\$" "migrated() with a failure"
+	check_match "$(cat "$TMP/policy")" "^n_unmoved ([0-9]+ ){9}1 " "migrated() with a failure"
 	check_match "$(cat "$TMP/policy")" "^moved_status (-133|4294967163)\$" "its status"
 	broken 2 "$BAD"
 	broken 1 ""
