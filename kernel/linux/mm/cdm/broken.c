@@ -7,7 +7,7 @@
  * would bring the page into use again. So the page frames are kept here, for as long as
  * the system runs, whichever driver and node they belong to by then; when they come
  * online again they are taken out before the node is anybody's. (Who is bound to the
- * node may be faster: then memory failure takes the page from him.)
+ * node may be faster: then soft offline moves what he has there.)
  *
  * The node's driver is told, and policies by migrated().
  */
