@@ -8,13 +8,26 @@
 NODE=/sys/devices/system/node
 AUTO=/sys/devices/system/memory/auto_online_blocks
 
+no_claims()
+{
+	local c
+
+	for c in $(cut -d' ' -f1 "$CDM/claims"); do
+		echo "$c" >"$CDM/unclaim"
+	done
+}
+
+# Only one test is about the claim that the guest boots with.
+setup()
+{
+	[ "$TEST" = node_claim_boot ] || no_claims
+}
+
 teardown()
 {
 	pkill -x attach
 	! grep -q '^cdm_sim ' /proc/modules || rmmod cdm_sim
-	for c in $(cut -d' ' -f1 "$CDM/claims"); do
-		echo "$c" >"$CDM/unclaim"
-	done
+	no_claims
 }
 
 # claims WANT - as sysfs lists them, without the seconds that are left
