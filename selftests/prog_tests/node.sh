@@ -232,13 +232,15 @@ test_node_orphan()
 	nodes_gone "after the orphan was taken back"
 }
 
-# blocks taken offline by hand: the state follows, and the driver still goes
+# blocks taken offline by hand: the state follows and is told, and the driver still goes
 # timeout: 120
 test_node_hand_offline()
 {
 	local b
 
 	mod_load cdm_sim nodes=2
+	busybox uevent env >"$TMP/uevents" &
+	wait_for 20 eval 'echo change >/sys/class/mem/null/uevent; grep -q . "$TMP/uevents"'
 	for b in "$NODE/node2"/memory[0-9]*; do
 		check_eq "$(cat "$CDM/nodes/2/state")" online "state with some blocks offline"
 		echo offline >"$b/state" || fail "${b##*/} does not go offline"
@@ -248,6 +250,10 @@ test_node_hand_offline()
 	echo online_kernel >"$b/state"
 	check_eq "$(cat "$CDM/nodes/2/state")" online "state with a block online again"
 	check_eq "$(cat "$b/valid_zones")" Movable "zone after online_kernel"
+	for b in offline online; do
+		wait_for 20 grep -qx "CDM_STATE=$b" "$TMP/uevents"
+	done
+	kill %?uevent
 	mod_unload cdm_sim
 	nodes_gone "with some blocks offline before"
 

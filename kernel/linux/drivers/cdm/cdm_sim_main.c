@@ -38,10 +38,16 @@ static unsigned int mib;
 module_param(mib, uint, 0444);
 MODULE_PARM_DESC(mib, "MiB to take of each range, default all of it");
 
+static unsigned int bad_mib;
+module_param(bad_mib, uint, 0644);
+MODULE_PARM_DESC(bad_mib, "MiB from the start of each range: the memory block there fails to come online, 0 for none");
+
 /* It ends when the device's node is registered, or is not. */
 #define CLAIM_SECONDS	60
 
+/* Changes at load and unload; the lock is for who looks from elsewhere, and nests in hotplug's. */
 static LIST_HEAD(sims);
+static DEFINE_MUTEX(sims_lock);
 
 /* ---- /dev/cdm_simN -------------------------------------------------------- */
 
@@ -276,7 +282,9 @@ static struct cdm_sim *sim_alloc(int nid, u64 start, u64 size)
 		     list_last_entry(&sims, struct cdm_sim, list)->index + 1;
 	snprintf(sim->name, sizeof(sim->name), "cdm_sim%u", sim->index);
 	mutex_init(&sim->lock);
+	mutex_lock(&sims_lock);
 	list_add_tail(&sim->list, &sims);
+	mutex_unlock(&sims_lock);
 	return sim;
 }
 
@@ -311,6 +319,30 @@ static int sim_add_range(struct resource *res, void *arg)
 	}
 	return 0;
 }
+
+/* As if the hardware behind this block did not answer. */
+static int sim_memory_notify(struct notifier_block *nb, unsigned long action, void *arg)
+{
+	struct memory_notify *change = arg;
+	u64 start = PFN_PHYS(change->start_pfn), at;
+	u64 end = start + PFN_PHYS(change->nr_pages);
+	unsigned int bad = READ_ONCE(bad_mib);
+	struct cdm_sim *sim;
+
+	if (action != MEM_GOING_ONLINE || !bad)
+		return NOTIFY_DONE;
+	guard(mutex)(&sims_lock);
+	list_for_each_entry(sim, &sims, list) {
+		at = sim->start + ((u64)bad << 20);
+		if (at < sim->start + sim->size && at >= start && at < end)
+			return notifier_from_errno(-EIO);
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block sim_memory_nb = {
+	.notifier_call	= sim_memory_notify,
+};
 
 /* Hardware would be told not to use it. */
 static void sim_broken(void *priv, unsigned long pfn)
@@ -355,7 +387,9 @@ static int sim_start(struct cdm_sim *sim)
 
 static void sim_free(struct cdm_sim *sim)
 {
+	mutex_lock(&sims_lock);
 	list_del(&sim->list);
+	mutex_unlock(&sims_lock);
 	mutex_destroy(&sim->lock);
 	kfree(sim);
 }
@@ -400,6 +434,7 @@ static int __init cdm_sim_init(void)
 			/* While the first comes online nobody takes the second. */
 			cdm_claim(sim->start, sim->size, sim->name, CLAIM_SECONDS);
 	}
+	register_memory_notifier(&sim_memory_nb);
 	list_for_each_entry_safe(sim, next, &sims, list) {
 		err = sim_start(sim);
 		if (!err)
@@ -411,6 +446,7 @@ static int __init cdm_sim_init(void)
 	}
 	if (!list_empty(&sims))
 		return 0;
+	unregister_memory_notifier(&sim_memory_nb);
 	if (last == -ENODEV)
 		pr_err("no soft-reserved memory of a wanted node: see memmap=SIZE%%START-1+0xefffffff, /proc/iomem and nodes=\n");
 	return last;
@@ -419,6 +455,7 @@ module_init(cdm_sim_init);
 
 static void __exit cdm_sim_exit(void)
 {
+	unregister_memory_notifier(&sim_memory_nb);
 	sim_stop_all();
 }
 module_exit(cdm_sim_exit);

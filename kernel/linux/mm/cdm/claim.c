@@ -61,12 +61,14 @@ static LIST_HEAD(claims);
 static unsigned int nr_claims;
 static DEFINE_SPINLOCK(claim_lock);
 
-/* Who brings memory online for cdm itself; written under cdm_node_lock. */
+/*
+ * Who brings memory online for cdm itself; written under cdm_node_lock, or by whom its
+ * holder waits for.
+ */
 static struct task_struct *onliner;
 
 void cdm_claim_bypass(bool on)
 {
-	lockdep_assert_held(&cdm_node_lock);
 	WRITE_ONCE(onliner, on ? current : NULL);
 }
 

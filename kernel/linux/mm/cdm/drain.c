@@ -509,8 +509,10 @@ static int offline_blocks(struct cdm_node *node)
 	unlock_device_hotplug();
 	/* Whoever brings a block online in between has it taken offline again. */
 	if (!err && !node->adopted) {
-		err = offline_and_remove_memory(node->start, node->size);
-		if (err) {
+		err = offline_and_remove_memory(node->start, node->added);
+		if (!err) {
+			node->added = 0;
+		} else {
 			lock_device_hotplug();
 			walk_memory_blocks(node->start, node->size, &o, block_back);
 			unlock_device_hotplug();

@@ -148,6 +148,7 @@ struct cdm_node {
 	char name[CDM_NAME_LEN];
 	char resname[48];		/* "System RAM (...)", not copied by mm */
 	u64 start, size;		/* bytes; of an adopted node its span */
+	u64 added;			/* bytes from @start that cdm added */
 	atomic64_t seq;			/* population sequence */
 	struct cdm_node_stats __percpu *stats;
 	unsigned long base_pfn, nr_pfns;
@@ -172,6 +173,7 @@ struct cdm_node {
 	wait_queue_head_t kcdmd_wait;
 	bool kcdmd_kick;		/* somebody woke kcdmd; it takes the kick */
 	struct kobject *kobj;		/* /sys/kernel/mm/cdm/nodes/N */
+	struct work_struct state_work;	/* tells of what the notifier changed */
 	/* broken.c: the driver's, see struct cdm_node_desc */
 	void (*broken)(void *priv, unsigned long pfn);
 	void *broken_priv;
@@ -291,7 +293,8 @@ void cdm_queue_forget(u64 policy);
 struct cdm_node *cdm_queue_node(int to, int near);
 
 /* kcdmd.c */
-int cdm_kcdmd_start(struct cdm_node *node);
+int cdm_kcdmd_create(struct cdm_node *node);
+void cdm_kcdmd_run(struct cdm_node *node);
 void cdm_kcdmd_stop(struct cdm_node *node);
 void cdm_kcdmd_wake(struct cdm_node *node);
 void cdm_kcdmd_nudge(struct cdm_node *node);

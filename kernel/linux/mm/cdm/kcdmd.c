@@ -50,25 +50,34 @@ static int kcdmd(void *arg)
 }
 
 /**
- * cdm_kcdmd_start() - start the thread of a node that is online
+ * cdm_kcdmd_create() - have a thread for a node, which does nothing yet
  * @node: the node; has no thread
  *
  * Context: under cdm_node_lock.
- * Return: 0 or a negative errno.
+ * Return: 0; -EINTR if the caller is being killed, or another negative errno.
  */
-int cdm_kcdmd_start(struct cdm_node *node)
+int cdm_kcdmd_create(struct cdm_node *node)
 {
 	struct task_struct *task;
 
-	cdm_queue_open(node);
 	/* Node N has no CPUs, and its memory is not for stacks: any node. */
-	task = kthread_run(kcdmd, node, "kcdmd/%d", node->nid);
-	if (IS_ERR(task)) {
-		cdm_queue_close(node);
+	task = kthread_create(kcdmd, node, "kcdmd/%d", node->nid);
+	if (IS_ERR(task))
 		return PTR_ERR(task);
-	}
 	node->kcdmd = task;
 	return 0;
+}
+
+/**
+ * cdm_kcdmd_run() - the node is online: its thread begins
+ * @node: the node, with a thread that does nothing yet
+ *
+ * Context: under cdm_node_lock.
+ */
+void cdm_kcdmd_run(struct cdm_node *node)
+{
+	cdm_queue_open(node);
+	wake_up_process(node->kcdmd);
 }
 
 /**

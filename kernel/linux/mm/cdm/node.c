@@ -36,7 +36,7 @@
  * ticks included; it only has no device that could fault.
  *
  * All or nothing: a node is online with every block in ZONE_MOVABLE, or not at
- * all. The managed bit is set before its memory is added, so that no zonelist
+ * all (node_memory.c). The managed bit is set before its memory is added, so that no zonelist
  * ever held it, and cleared after the memory was removed, since a failed
  * removal brings the blocks back online.
  *
@@ -51,7 +51,6 @@
 #include <linux/cpumask.h>
 #include <linux/ioport.h>
 #include <linux/memory.h>
-#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -163,6 +162,12 @@ void cdm_node_settle(struct cdm_node *node)
 	unlock_device_hotplug();
 }
 
+/* The memory notifier's locks are not for uevents. */
+static void state_work(struct work_struct *work)
+{
+	cdm_sysfs_node_state(container_of(work, struct cdm_node, state_work));
+}
+
 /* ---- making and unmaking the object --------------------------------------- */
 
 struct cdm_node *cdm_node_alloc(int nid, u64 start, u64 size)
@@ -182,6 +187,7 @@ struct cdm_node *cdm_node_alloc(int nid, u64 start, u64 size)
 	init_waitqueue_head(&node->kcdmd_wait);
 	init_waitqueue_head(&node->drain_wait);
 	spin_lock_init(&node->left_lock);
+	INIT_WORK(&node->state_work, state_work);
 	node->stats = alloc_percpu(struct cdm_node_stats);
 	node->queue = cdm_queue_alloc();
 	if (!node->stats || !node->queue || cdm_fstate_alloc(node)) {
@@ -220,83 +226,13 @@ int cdm_node_publish(struct cdm_node *node)
 /* After this no hook sees the node; the caller may free it. */
 void cdm_node_unpublish(struct cdm_node *node)
 {
-	cdm_sysfs_node_del(node);
-	cdm_place_key_put();
 	RCU_INIT_POINTER(cdm_nodes[node->nid], NULL);
+	cdm_place_key_put();
 	synchronize_rcu();
 	synchronize_srcu(&cdm_node_srcu);
-}
-
-/* ---- memory blocks -------------------------------------------------------- */
-
-static bool block_broken(struct memory_block *mem)
-{
-#ifdef CONFIG_MEMORY_FAILURE
-	return mem->state == MEM_OFFLINE && atomic_long_read(&mem->nr_hwpoison);
-#else
-	return false;
-#endif
-}
-
-static int block_online_movable(struct memory_block *mem, void *arg)
-{
-	const struct cdm_node *node = arg;
-	int err;
-
-	/* The span of an adopted node may have others' blocks in it. */
-	if (mem->nid != node->nid)
-		return 0;
-	/* The kernel leaves it offline, as long as the block is there. */
-	if (block_broken(mem)) {
-		pr_warn("node %d: memory block %lu has broken pages and stays offline\n",
-			mem->nid, mem->dev.id + 0UL);
-		return 0;
-	}
-	mem->online_type = MMOP_ONLINE_MOVABLE;
-	err = device_online(&mem->dev);		/* 1: it was online before */
-	return err < 0 ? err : 0;
-}
-
-static int block_check_movable(struct memory_block *mem, void *arg)
-{
-	const struct cdm_node *node = arg;
-
-	if (mem->nid != node->nid || block_broken(mem))
-		return 0;
-	if (mem->state == MEM_ONLINE && mem->zone &&
-	    zone_idx(mem->zone) == ZONE_MOVABLE)
-		return 0;
-	pr_err("node %d: memory block %lu is not online in ZONE_MOVABLE\n",
-	       mem->nid, mem->dev.id + 0UL);
-	return -EADDRINUSE;
-}
-
-/*
- * Whatever auto_online_blocks asks for is done by the time the memory is
- * added, and its zone is ours to choose (zone_for_pfn_range()); what it left
- * offline is brought online here.
- */
-int cdm_node_online_blocks(struct cdm_node *node)
-{
-	int err;
-
-	lock_device_hotplug();
-	cdm_claim_bypass(true);
-	err = walk_memory_blocks(node->start, node->size, node,
-				 block_online_movable);
-	cdm_claim_bypass(false);
-	if (!err)
-		err = walk_memory_blocks(node->start, node->size, node,
-					 block_check_movable);
-	/* An adopted node's driver may have removed it all. */
-	if (!err && !node_state(node->nid, N_MEMORY))
-		err = -ENODEV;
-	if (!err)
-		cdm_node_enter(node, CDM_NODE_ONLINE);
-	unlock_device_hotplug();
-	if (!err)
-		cdm_broken_keep_out(node->start, node->size);
-	return err;
+	/* The notifier does not find it any more. */
+	cancel_work_sync(&node->state_work);
+	cdm_sysfs_node_del(node);
 }
 
 /* ---- a driver's node ------------------------------------------------------ */
@@ -363,7 +299,7 @@ static int check_desc(const struct cdm_node_desc *desc)
 	if (node && node->state == CDM_NODE_ORPHANED)
 		return cdm_refuse(-EEXIST,
 				  "%s: node %d has other memory (%#llx+%#llx) that %s left behind; drain it first (cdmctl node drain %d)",
-				  desc->name, nid, node->start, node->size, node->name, nid);
+				  desc->name, nid, node->start, node->added, node->name, nid);
 	if (node)
 		return cdm_refuse(-EEXIST,
 				  "%s: node %d is managed already, for %s",
@@ -387,16 +323,18 @@ static struct cdm_node *node_take_back(const struct cdm_node_desc *desc)
 	if (desc->nid < 0 || desc->nid >= MAX_NUMNODES || !desc->name)
 		return NULL;
 	node = cdm_node_of(desc->nid);
-	if (!node || node->state != CDM_NODE_ORPHANED ||
+	if (!node || node->state != CDM_NODE_ORPHANED || node->added != node->size ||
 	    node->start != desc->start || node->size != desc->size)
 		return NULL;
 
 	/* Its blocks were anybody's meanwhile, and it may never have lived. */
 	err = cdm_node_online_blocks(node);
 	if (!err && !node->kcdmd) {
-		err = cdm_kcdmd_start(node);
-		if (!err)
+		err = cdm_kcdmd_create(node);
+		if (!err) {
+			cdm_kcdmd_run(node);
 			cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_DONE);
+		}
 	}
 	if (err) {
 		cdm_node_enter(node, CDM_NODE_ORPHANED);
@@ -414,80 +352,29 @@ static struct cdm_node *node_take_back(const struct cdm_node_desc *desc)
 	return node;
 }
 
-/* Takes back what was brought, as if it had never come. */
-static int node_undo(struct cdm_node *node, int err)
-{
-	int stays;
-
-	cdm_node_enter(node, CDM_NODE_FAILED);
-	/* Should it fail, it brings back what it has taken offline. */
-	cdm_claim_bypass(true);
-	stays = offline_and_remove_memory(node->start, node->size);
-	cdm_claim_bypass(false);
-	if (!stays)
-		return err;
-	/*
-	 * Somebody's page is pinned in it already. Its resource has our name and its
-	 * zone our nid: it stays.
-	 */
-	WRITE_ONCE(node->broken, NULL);
-	synchronize_srcu(&cdm_node_srcu);
-	cdm_node_enter(node, CDM_NODE_ORPHANED);
-	pr_err("node %d: and cannot remove it again; it stays as an orphan\n", node->nid);
-	return -EADDRINUSE;
-}
-
-/**
- * cdm_node_add_memory() - bring a node's memory online, all of it or nothing
- * @node: the node, managed already, so that no zonelist ever has its memory
- *
- * Context: under cdm_node_lock.
- * Return: 0; a negative errno, and its state is FAILED, or ORPHANED if what came
- * could not be taken back.
- */
-int cdm_node_add_memory(struct cdm_node *node)
-{
-	int err;
-
-	cdm_node_enter(node, CDM_NODE_GOING_ONLINE);
-	/* It may come online here already, as auto_online_blocks says. */
-	cdm_claim_bypass(true);
-	err = add_memory_driver_managed(node->nid, node->start, node->size,
-					node->resname, MHP_NONE);
-	cdm_claim_bypass(false);
-	if (err) {
-		pr_err("node %d: cannot add memory %#llx+%#llx (%d)\n",
-		       node->nid, node->start, node->size, err);
-		cdm_node_enter(node, CDM_NODE_FAILED);
-		return err;
-	}
-	err = cdm_node_online_blocks(node);
-	if (!err)
-		return 0;
-	pr_err("node %d: cannot bring every block online (%d), taking the node back\n",
-	       node->nid, err);
-	return node_undo(node, err);
-}
-
 static int node_bring_online(struct cdm_node *node)
 {
 	int err;
 
+	/* First what can fail, or be killed, while there is nothing to take back. */
+	err = cdm_kcdmd_create(node);
+	if (err) {
+		pr_err("node %d: %s (%d)\n", node->nid, err == -EINTR ?
+		       "whoever brings it was killed" : "cannot create its thread", err);
+		cdm_node_enter(node, CDM_NODE_FAILED);
+		return err;
+	}
 	cdm_isolate_manage(node->nid, node->mode);
 	err = cdm_node_add_memory(node);
-	if (!err) {
-		err = cdm_kcdmd_start(node);
-		if (err) {
-			pr_err("node %d: cannot start its thread (%d)\n",
-			       node->nid, err);
-			err = node_undo(node, err);
-		}
+	if (err) {
+		cdm_kcdmd_stop(node);
+		if (node->state != CDM_NODE_ORPHANED)
+			cdm_isolate_unmanage(node->nid);
+		return err;
 	}
-	if (!err)
-		cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_DONE);
-	else if (node->state != CDM_NODE_ORPHANED)
-		cdm_isolate_unmanage(node->nid);
-	return err;
+	cdm_kcdmd_run(node);
+	cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_DONE);
+	return 0;
 }
 
 /**
@@ -654,6 +541,7 @@ int cdm_node_set_mode(struct cdm_node *node, enum cdm_node_mode mode)
 static int cdm_memory_notify(struct notifier_block *nb, unsigned long action,
 			     void *arg)
 {
+	enum cdm_node_state was = CDM_NODE_ONLINE, state = CDM_NODE_OFFLINE;
 	struct memory_notify *change = arg;
 	int nid = change->status_change_nid;
 	struct cdm_node *node;
@@ -662,16 +550,19 @@ static int cdm_memory_notify(struct notifier_block *nb, unsigned long action,
 		return NOTIFY_DONE;
 	if (nid == NUMA_NO_NODE)
 		return NOTIFY_DONE;
+	if (action == MEM_ONLINE)
+		swap(was, state);
 
 	rcu_read_lock();
 	node = cdm_node_of(nid);
-	if (node && action == MEM_OFFLINE) {
-		cmpxchg(&node->state, CDM_NODE_ONLINE, CDM_NODE_OFFLINE);
-	} else if (node && cmpxchg(&node->state, CDM_NODE_OFFLINE, CDM_NODE_ONLINE) ==
-			 CDM_NODE_OFFLINE) {
-		WRITE_ONCE(node->drained, false);
-		/* A drain has closed it; a leaf's lock. */
-		cdm_queue_open(node);
+	if (node && cmpxchg(&node->state, was, state) == was) {
+		if (state == CDM_NODE_ONLINE) {
+			WRITE_ONCE(node->drained, false);
+			/* A drain has closed it; a leaf's lock. */
+			cdm_queue_open(node);
+		}
+		trace_cdm_node_state(nid, was, state);
+		schedule_work(&node->state_work);
 	}
 	rcu_read_unlock();
 	return NOTIFY_OK;

@@ -22,12 +22,15 @@ void cdm_node_settle(struct cdm_node *node);
 void cdm_node_settle_locked(struct cdm_node *node);	/* device_hotplug_lock held */
 bool cdm_node_has_cpus(int nid);
 void cdm_node_retire(struct cdm_node *node);
+
+/* ---- node_memory.c ------------------------------------------------------- */
+
 int cdm_node_add_memory(struct cdm_node *node);
 int cdm_node_online_blocks(struct cdm_node *node);
 
 /* ---- claim.c; claims have their own lock --------------------------------- */
 
-void cdm_claim_bypass(bool on);			/* under cdm_node_lock */
+void cdm_claim_bypass(bool on);
 int cdm_claim_check(const struct cdm_node_desc *desc);
 void cdm_claim_done(const struct cdm_node_desc *desc, bool failed);
 int cdm_claim_write(char *text);

@@ -101,16 +101,16 @@ int cdm_node_adopt(int nid)
 	err = cdm_call_node_prepare(node, CDM_CB_NODE_ONLINE);
 	if (err)
 		goto unpublish;
+	err = cdm_kcdmd_create(node);
+	if (err) {
+		pr_err("cannot adopt node %d: cannot create its thread (%d)\n", nid, err);
+		cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_CANCELLED);
+		goto unpublish;
+	}
 	cdm_isolate_manage(nid, node->mode);
 	cdm_node_settle(node);
 	cdm_broken_keep_out(node->start, node->size);
-	err = cdm_kcdmd_start(node);
-	if (err) {
-		pr_err("cannot adopt node %d: cannot start its thread (%d)\n", nid, err);
-		cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_CANCELLED);
-		cdm_isolate_unmanage(nid);
-		goto unpublish;
-	}
+	cdm_kcdmd_run(node);
 	cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_DONE);
 	pr_info("node %d: adopted, %llu MiB, %s\n", nid, node->size >> 20,
 		cdm_mode_names[node->mode]);

@@ -437,7 +437,7 @@ int cdm_sysfs_node_add(struct cdm_node *node)
  * cdm_sysfs_node_state() - tell who listens to uevents that a node's state changed
  * @node: the node
  *
- * Context: under cdm_node_lock; may sleep.
+ * Context: may sleep; the node is shown, and stays so meanwhile.
  */
 void cdm_sysfs_node_state(struct cdm_node *node)
 {
@@ -448,7 +448,7 @@ void cdm_sysfs_node_state(struct cdm_node *node)
 		return;
 	snprintf(nid, sizeof(nid), "CDM_NODE=%d", node->nid);
 	snprintf(state, sizeof(state), "CDM_STATE=%s",
-		 cdm_node_state_names[node->state]);
+		 cdm_node_state_names[READ_ONCE(node->state)]);
 	kobject_uevent_env(node->kobj, KOBJ_CHANGE, env);
 	sysfs_notify(node->kobj, NULL, "state");
 }

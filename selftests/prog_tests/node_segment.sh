@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# guest: --nodes 3072,16384
+#
+# A node of sixteen segments comes online as a whole, or nothing of it stays: if one
+# segment fails, or if whoever loads the driver is killed half-way.
+
+NODE=/sys/devices/system/node
+MIB=16384
+
+setup()
+{
+	[ "$DEBUG_GUEST" = 0 ] || skip "KASAN's shadow of 16 GiB has no room on node 0"
+	echo offline >/sys/devices/system/memory/auto_online_blocks
+	gone "before the test"
+}
+
+teardown()
+{
+	pkill -9 -x insmod
+	wait
+	! grep -q '^cdm_sim ' /proc/modules || rmmod cdm_sim
+}
+
+gone()
+{
+	check_eq "$(cat $NODE/has_memory)" 0 "nodes with memory $1"
+	check_eq "$(ls "$CDM/nodes")" "" "managed nodes $1"
+	check_eq "$(cat "$CDM/claims")" "" "claims $1"
+	! grep -q 'System RAM (' /proc/iomem || fail "memory of a driver in /proc/iomem $1"
+	! pgrep kcdmd/ >/dev/null || fail "a kcdmd is left $1"
+}
+
+# up - all of the node is online, and movable
+up()
+{
+	local b
+
+	check_eq "$(cat "$CDM/nodes/1/state")" online "state"
+	check_eq "$(node_stat 1 MemTotal)" $((MIB * 1024)) "node 1's memory in kB"
+	for b in "$NODE/node1"/memory[0-9]*; do
+		check_eq "$(cat "$b/valid_zones")" Movable "zone of ${b##*/}"
+	done
+}
+
+# all segments come, look like one range, and go
+# timeout: 300
+test_node_segments()
+{
+	mod_load cdm_sim
+	up
+	check_eq "$(grep -c 'System RAM (cdm_sim0)' /proc/iomem)" 1 "ranges in /proc/iomem"
+	cdmctl node drain 1 >"$TMP/drain" 2>&1 || fail "drain: $(cat "$TMP/drain")"
+	cdmctl node online 1 >"$TMP/online" 2>&1 || fail "online: $(cat "$TMP/online")"
+	up
+	mod_unload cdm_sim
+	gone "after unloading"
+}
+
+# segment 7 of 16 fails: the six before it leave again, the driver comes the next time
+# timeout: 300
+test_node_segment_fails()
+{
+	local bad=$((6 * 1024 + 512)) used
+
+	used=$(node_used 0)
+	expect_fail insmod "$(mod_path cdm_sim)" bad_mib=$bad
+	check_match "$OUT" "Input/output error" "insmod"
+	check_match "$(dmesg)" "node 1: cannot bring memory 0x[0-9a-f]+\+0x40000000 online \(-5\), taking" "the log"
+	gone "after a segment failed"
+	check_le $(($(node_used 0) - used)) 4096 "pages of node 0 more than before"
+	mod_load cdm_sim
+	up
+	# Likewise when it is to come back.
+	cdmctl node drain 1 >"$TMP/drain" 2>&1 || fail "drain: $(cat "$TMP/drain")"
+	echo $bad >/sys/module/cdm_sim/parameters/bad_mib
+	expect_fail cdmctl node online 1
+	check_match "$OUT" "cannot bring its memory online again" "cdmctl node online"
+	check_eq "$(cat "$CDM/nodes/1/state")" offline "state"
+	check_eq "$(cat $NODE/has_memory)" 0 "nodes with memory after a segment failed"
+	echo 0 >/sys/module/cdm_sim/parameters/bad_mib
+	cdmctl node online 1 >"$TMP/online" 2>&1 || fail "online: $(cat "$TMP/online")"
+	up
+	mod_unload cdm_sim
+	gone "after unloading"
+}
+
+# online_kb N - of at least so many kB the node's memory is online by now
+online_kb()
+{
+	[ -e "$NODE/node1/meminfo" ] && [ "$(node_stat 1 MemTotal)" -ge "$1" ]
+}
+
+# whoever loads the driver is killed while its memory comes: nothing stays
+# timeout: 300
+test_node_segment_killed()
+{
+	local loader
+
+	insmod "$(mod_path cdm_sim)" &
+	loader=$!
+	wait_for 120 online_kb $((1024 * 1024))
+	kill -9 $loader
+	wait $loader
+	check_match "$(dmesg)" "cdm_sim0 was killed with [0-9]+ of $MIB MiB online" "the log"
+	! grep -q '^cdm_sim ' /proc/modules || fail "the module is there"
+	gone "after its loader was killed"
+	mod_load cdm_sim
+	up
+	mod_unload cdm_sim
+}
