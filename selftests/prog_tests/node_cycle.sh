@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
+# guest: --nodes 2048,512,512,256
 #
 # Nodes come and go many times, under load and with policies that are attached, swapped
 # and killed at random, and nothing is lost: pages in use against the number of the cycle
@@ -49,7 +50,7 @@ policy_at_random()
 	local files=(nop place_accessor evict_fifo)
 	local file=$REPO/build/bpf/${files[RANDOM % 3]}.bpf.o set=()
 
-	[[ $file != *evict_fifo* ]] || set=(--set nid=1)
+	[[ $file != *evict_fifo* ]] || set=(--set nid=$((1 + RANDOM % 3)))
 	case $((RANDOM % 4)) in
 	0)	no_policy
 		cdmctl policy load "$file" "${set[@]}" --node all --pin cycle ;;
@@ -66,20 +67,21 @@ policy_at_random()
 
 cycle()
 {
-	local watch
+	local watch n=$((1 + RANDOM % 3))
 
 	rm -f "$TMP/watch"
 	mod_load cdm_sim
 	policy_at_random
-	"$PROGS/simrun" -s 8192 >"$TMP/sim1" 2>&1 || fail "simrun: $(cat "$TMP/sim1")"
-	"$PROGS/movewatch" 2 4096 >"$TMP/watch" 2>&1 &
+	"$PROGS/simrun" -s 8192 -d "/dev/cdm_sim$((RANDOM % 3))" >"$TMP/sim1" 2>&1 ||
+		fail "simrun: $(cat "$TMP/sim1")"
+	"$PROGS/movewatch" $n 4096 >"$TMP/watch" 2>&1 &
 	watch=$!
 	wait_for 60 grep -q . "$TMP/watch"
 	policy_at_random
-	cdmctl node drain 2 >"$TMP/drain" 2>&1 || fail "drain: $(cat "$TMP/drain")"
+	cdmctl node drain $n >"$TMP/drain" 2>&1 || fail "drain: $(cat "$TMP/drain")"
 	if [ $((RANDOM % 2)) = 0 ]; then
-		cdmctl node online 2 >"$TMP/online" 2>&1 || fail "online: $(cat "$TMP/online")"
-		"$PROGS/simrun" -s 8192 -d /dev/cdm_sim1 >"$TMP/sim2" 2>&1 ||
+		cdmctl node online $n >"$TMP/online" 2>&1 || fail "online: $(cat "$TMP/online")"
+		"$PROGS/simrun" -s 8192 -d "/dev/cdm_sim$((n - 1))" >"$TMP/sim2" 2>&1 ||
 			fail "simrun: $(cat "$TMP/sim2")"
 	fi
 	kill -INT $watch

@@ -326,6 +326,47 @@ test_node_drain_load()
 	wait $watch || fail "movewatch: $(cat "$TMP/watch")"
 }
 
+# in a storm of forks and copies on write
+# timeout: 180
+test_node_drain_fork()
+{
+	local i before
+
+	# Each child writes to what it shares with its parent, which lies on the node.
+	# shellcheck disable=SC2016 # the inner shell's
+	numactl --preferred=2 bash -c 'x=$(head -c 2M /dev/zero | tr "\0" x)
+		while :; do for i in 1 2 3; do (y=$x$i; z=${y/x/y}) & done; wait; done' &
+	LOAD=$!
+	wait_for 60 eval '[ $(node_used 2) -gt 512 ]'
+	before=$(awk '/^processes/ { print $2 }' /proc/stat)
+	for i in 1 2 3; do
+		drain 2 --timeout 60
+		check_ge $(($(awk '/^processes/ { print $2 }' /proc/stat) - before)) $((6 * i)) "forks until drain $i had ended"
+		online 2 512
+	done
+	kill $LOAD
+	wait $LOAD
+	check_none_isolated
+}
+
+# while the node evicts: a device works on more than it holds
+# timeout: 240
+test_node_drain_evict()
+{
+	evicted()
+	{
+		awk '/^evicted_/ { n += $2 } END { print n }' "$CDM/nodes/2/stats"
+	}
+	"$PROGS/simrun" -d /dev/cdm_sim1 -s $((640 * 1024)) -p uniform -n 100000000 >"$TMP/sim" 2>&1 &
+	LOAD=$!
+	wait_for 120 eval '[ $(evicted) -gt 4096 ]'
+	drain 2 --timeout 120
+	kill -0 $LOAD 2>/dev/null || fail "the device is not at work any more: $(cat "$TMP/sim")"
+	kill $LOAD
+	wait $LOAD
+	online 2 512
+}
+
 # policies are asked, told, and may veto; each change of state is traced and a uevent
 # timeout: 120
 test_node_drain_told()

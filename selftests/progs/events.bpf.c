@@ -26,6 +26,9 @@ __u32 target;
 const volatile __s32 veto_online;
 const volatile __s32 veto_offline;
 
+/* How long node_online takes at CDM_PREPARE. */
+const volatile __u64 slow_ms;
+
 /* enum cdm_cb + 1 of the callback that gives up with CDM_ERROR(), 0: none. */
 const volatile __u32 error_in;
 
@@ -186,6 +189,21 @@ void CDM_CALLBACK(migrated, ev_migrated, const struct cdm_migrated_ctx *c)
 	GIVE_UP(c, CDM_CB_MIGRATED);
 }
 
+static long is_over(__u32 i, __u64 *end)
+{
+	return bpf_ktime_get_ns() >= *end;
+}
+
+static void linger(void)
+{
+	__u64 end = bpf_ktime_get_ns() + slow_ms * 1000000;
+	int i;
+
+	/* As often as bpf_loop() goes round at most, and a fast machine needs more. */
+	for (i = 0; i < 64 && bpf_ktime_get_ns() < end; i++)
+		bpf_loop(1 << 23, is_over, &end, 0);
+}
+
 __s32 CDM_CALLBACK_S(node_online, ev_online, const struct cdm_node_ctx *c)
 {
 	__u32 phase = c->phase;
@@ -193,7 +211,11 @@ __s32 CDM_CALLBACK_S(node_online, ev_online, const struct cdm_node_ctx *c)
 	barrier_var(phase);
 	ADD(n_online[phase & 3], 1);
 	GIVE_UP(c, CDM_CB_NODE_ONLINE);
-	return c->phase == CDM_PREPARE ? veto_online : 0;
+	if (c->phase != CDM_PREPARE)
+		return 0;
+	if (slow_ms)
+		linger();
+	return veto_online;
 }
 
 __s32 CDM_CALLBACK_S(node_offline, ev_offline, const struct cdm_node_ctx *c)
