@@ -239,20 +239,20 @@ test_node_hand_offline()
 	local b
 
 	mod_load cdm_sim nodes=2
-	busybox uevent env >"$TMP/uevents" &
+	busybox uevent env >>"$TMP/uevents" &
 	wait_for 20 eval 'echo change >/sys/class/mem/null/uevent; grep -q . "$TMP/uevents"'
 	for b in "$NODE/node2"/memory[0-9]*; do
 		check_eq "$(cat "$CDM/nodes/2/state")" online "state with some blocks offline"
 		echo offline >"$b/state" || fail "${b##*/} does not go offline"
 	done
 	check_eq "$(cat "$CDM/nodes/2/state")" offline "state with every block offline"
+	wait_for 20 grep -qx CDM_STATE=offline "$TMP/uevents"
+	: >"$TMP/uevents"
 	# The kernel zone is refused without being told so: it becomes movable.
 	echo online_kernel >"$b/state"
 	check_eq "$(cat "$CDM/nodes/2/state")" online "state with a block online again"
 	check_eq "$(cat "$b/valid_zones")" Movable "zone after online_kernel"
-	for b in offline online; do
-		wait_for 20 grep -qx "CDM_STATE=$b" "$TMP/uevents"
-	done
+	wait_for 20 grep -qx CDM_STATE=online "$TMP/uevents"
 	kill %?uevent
 	mod_unload cdm_sim
 	nodes_gone "with some blocks offline before"

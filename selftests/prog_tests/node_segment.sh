@@ -97,15 +97,51 @@ test_node_segment_killed()
 {
 	local loader
 
-	insmod "$(mod_path cdm_sim)" &
+	# In segment 7 its hardware takes its time.
+	insmod "$(mod_path cdm_sim)" wait_mib=$((6 * 1024 + 512)) &
 	loader=$!
-	wait_for 120 online_kb $((1024 * 1024))
+	wait_for 120 online_kb $((6 * 1024 * 1024))
 	kill -9 $loader
 	wait $loader
-	check_match "$(dmesg)" "cdm_sim0 was killed with [0-9]+ of $MIB MiB online" "the log"
+	check_match "$(dmesg)" "cdm_sim0 was killed with 7168 of $MIB MiB online" "the log"
 	! grep -q '^cdm_sim ' /proc/modules || fail "the module is there"
 	gone "after its loader was killed"
 	mod_load cdm_sim
 	up
 	mod_unload cdm_sim
+}
+
+# segment 3 fails and a pipe holds a page of segment 1: the driver comes again for the rest
+# timeout: 300
+test_node_segment_held()
+{
+	local bad=$((2 * 1024 + 512)) loader
+
+	mkfifo "$TMP/pipe" "$TMP/in"
+	exec 8<>"$TMP/pipe" 7<>"$TMP/in"
+	insmod "$(mod_path cdm_sim)" bad_mib=$bad wait_mib=$bad 2>"$TMP/insmod" &
+	loader=$!
+	wait_for 120 online_kb $((2 * 1024 * 1024))
+	numactl --membind=1 "$PROGS/movable" anon 64 "$TMP/pipe" <&7 >"$TMP/out" 2>&1 &
+	wait_for 60 grep -qx ready "$TMP/out"
+	echo splice >&7
+	wait_for 60 eval '[ $(grep -cx ready "$TMP/out") = 2 ]'
+	kill $!
+	echo 0 >/sys/module/cdm_sim/parameters/wait_mib
+	wait $loader
+	check_match "$(dmesg)" "cannot remove it again \(-[0-9]+\): 3072 of $MIB MiB stay" "the log"
+	check_eq "$(cat "$CDM/nodes/1/state")" orphaned "state"
+	check_eq "$(node_stat 1 MemTotal)" $((2560 * 1024)) "kB that stay online"
+	# Once more it fails, and the page stays where it is.
+	expect_fail insmod "$(mod_path cdm_sim)" bad_mib=$((4 * 1024))
+	check_eq "$(cat "$CDM/nodes/1/state")" orphaned "state after a second try"
+	mod_load cdm_sim
+	up
+	exec 8>&- 7>&-
+	rm "$TMP/pipe" "$TMP/in"
+	mod_unload cdm_sim
+	gone "after unloading"
+	# And once with nothing in the way any more: the orphan ends with the failure.
+	insmod "$(mod_path cdm_sim)" bad_mib=$((15 * 1024)) && fail "insmod with a bad block"
+	gone "after a failure that could be undone"
 }

@@ -16,6 +16,7 @@
 #define pr_fmt(fmt) "cdm_sim: " fmt
 
 #include <linux/capability.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/ioport.h>
 #include <linux/memory.h>
@@ -23,6 +24,7 @@
 #include <linux/module.h>
 #include <linux/numa.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
 #include <linux/uaccess.h>
@@ -41,6 +43,10 @@ MODULE_PARM_DESC(mib, "MiB to take of each range, default all of it");
 static unsigned int bad_mib;
 module_param(bad_mib, uint, 0644);
 MODULE_PARM_DESC(bad_mib, "MiB from the start of each range: the memory block there fails to come online, 0 for none");
+
+static unsigned int wait_mib;
+module_param(wait_mib, uint, 0644);
+MODULE_PARM_DESC(wait_mib, "MiB from the start of each range: the memory block there takes a minute to come online, or until this is 0");
 
 /* It ends when the device's node is registered, or is not. */
 #define CLAIM_SECONDS	60
@@ -320,21 +326,30 @@ static int sim_add_range(struct resource *res, void *arg)
 	return 0;
 }
 
-/* As if the hardware behind this block did not answer. */
+static bool sim_mib_in(const struct cdm_sim *sim, unsigned int mib, u64 start, u64 end)
+{
+	u64 at = sim->start + ((u64)mib << 20);
+
+	return mib && at < sim->start + sim->size && at >= start && at < end;
+}
+
+/* As if the hardware behind a block did not answer, or took its time. */
 static int sim_memory_notify(struct notifier_block *nb, unsigned long action, void *arg)
 {
+	unsigned long give_up = jiffies + 60 * HZ;
 	struct memory_notify *change = arg;
-	u64 start = PFN_PHYS(change->start_pfn), at;
+	u64 start = PFN_PHYS(change->start_pfn);
 	u64 end = start + PFN_PHYS(change->nr_pages);
-	unsigned int bad = READ_ONCE(bad_mib);
 	struct cdm_sim *sim;
 
-	if (action != MEM_GOING_ONLINE || !bad)
+	if (action != MEM_GOING_ONLINE)
 		return NOTIFY_DONE;
 	guard(mutex)(&sims_lock);
 	list_for_each_entry(sim, &sims, list) {
-		at = sim->start + ((u64)bad << 20);
-		if (at < sim->start + sim->size && at >= start && at < end)
+		while (sim_mib_in(sim, READ_ONCE(wait_mib), start, end) &&
+		       !fatal_signal_pending(current) && time_before(jiffies, give_up))
+			msleep(20);
+		if (sim_mib_in(sim, READ_ONCE(bad_mib), start, end))
 			return notifier_from_errno(-EIO);
 	}
 	return NOTIFY_OK;

@@ -16,7 +16,7 @@
  *	|   | nothing is left
  *	|   v
  *	+-- every block is taken offline; whoever named the node may have come to have
- *	    pages there again, and hotplug moves them, but no longer than CDM_DRAIN_SLICE
+ *	    pages there again, and hotplug moves them, but no longer than CDM_HOTPLUG_SLICE
  *	    |
  *	    v
  *	a driver's memory is removed; an adopted node's is for its driver to remove
@@ -41,10 +41,7 @@
 #include <linux/sched/signal.h>
 #include <linux/seq_buf.h>
 #include <linux/slab.h>
-#include <linux/resume_user_mode.h>
 #include <linux/swap.h>
-#include <linux/task_work.h>
-#include <linux/timer.h>
 
 #include "../internal.h"
 #include "internal.h"
@@ -56,7 +53,6 @@
 /* What is left is noted one by one, as far as sysfs has room for it. */
 #define CDM_DRAIN_NOTED		48
 #define CDM_DRAIN_MAPPERS	4
-#define CDM_DRAIN_SLICE		(10 * HZ)
 #define CDM_DRAIN_PAUSE		(HZ / 20)
 #define CDM_DRAIN_PAUSE_MAX	HZ
 
@@ -508,7 +504,7 @@ static int offline_blocks(struct cdm_node *node)
 		walk_memory_blocks(node->start, node->size, &o, block_back);
 	unlock_device_hotplug();
 	/* Whoever brings a block online in between has it taken offline again. */
-	if (!err && !node->adopted) {
+	if (!err && node->added) {
 		err = offline_and_remove_memory(node->start, node->added);
 		if (!err) {
 			node->added = 0;
@@ -523,41 +519,17 @@ static int offline_blocks(struct cdm_node *node)
 	return err;
 }
 
-struct slice {
-	struct timer_list timer;
-	struct task_struct *task;
-	bool over;
-};
-
-/* Hotplug ends its tries at a signal: this is one that nobody sees but it. */
-static void slice_over(struct timer_list *timer)
-{
-	struct slice *slice = from_timer(slice, timer, timer);
-
-	WRITE_ONCE(slice->over, true);
-	set_notify_signal(slice->task);
-}
-
 static int drain_offline(struct drain *d)
 {
-	unsigned long end = jiffies + CDM_DRAIN_SLICE;
-	struct slice slice = { .task = current };
-	struct cdm_node *node = d->node;
+	unsigned long end = jiffies + CDM_HOTPLUG_SLICE;
+	struct cdm_slice slice;
 	int err;
 
 	if (d->timed && time_before(d->deadline, end))
 		end = d->deadline;
-	timer_setup_on_stack(&slice.timer, slice_over, 0);
-	mod_timer(&slice.timer, end);
-	err = offline_blocks(node);
-	timer_delete_sync(&slice.timer);
-	destroy_timer_on_stack(&slice.timer);
-	if (slice.over) {
-		clear_notify_signal();
-		/* It may have been somebody else's as well: on the way out is soon enough. */
-		if (task_work_pending(current))
-			set_notify_resume(current);
-	}
+	cdm_slice_begin(&slice, end);
+	err = offline_blocks(d->node);
+	cdm_slice_end(&slice);
 	return err;
 }
 

@@ -171,6 +171,7 @@ struct cdm_node {
 	struct cdm_queue *queue;
 	struct task_struct *kcdmd;
 	wait_queue_head_t kcdmd_wait;
+	bool kcdmd_runs;		/* its node is online, or was */
 	bool kcdmd_kick;		/* somebody woke kcdmd; it takes the kick */
 	struct kobject *kobj;		/* /sys/kernel/mm/cdm/nodes/N */
 	struct work_struct state_work;	/* tells of what the notifier changed */

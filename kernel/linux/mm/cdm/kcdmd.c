@@ -30,6 +30,8 @@ static int kcdmd(void *arg)
 	long timeout, work;
 
 	set_freezable();
+	wait_event_freezable(node->kcdmd_wait,
+			     kthread_should_stop() || READ_ONCE(node->kcdmd_runs));
 	while (!kthread_should_stop()) {
 		/* Pairs with the wait's barrier: work sees what came before. */
 		smp_store_mb(node->kcdmd_kick, false);
@@ -61,7 +63,8 @@ int cdm_kcdmd_create(struct cdm_node *node)
 	struct task_struct *task;
 
 	/* Node N has no CPUs, and its memory is not for stacks: any node. */
-	task = kthread_create(kcdmd, node, "kcdmd/%d", node->nid);
+	node->kcdmd_runs = false;
+	task = kthread_run(kcdmd, node, "kcdmd/%d", node->nid);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	node->kcdmd = task;
@@ -77,7 +80,8 @@ int cdm_kcdmd_create(struct cdm_node *node)
 void cdm_kcdmd_run(struct cdm_node *node)
 {
 	cdm_queue_open(node);
-	wake_up_process(node->kcdmd);
+	WRITE_ONCE(node->kcdmd_runs, true);
+	wake_up(&node->kcdmd_wait);
 }
 
 /**

@@ -323,12 +323,19 @@ static struct cdm_node *node_take_back(const struct cdm_node_desc *desc)
 	if (desc->nid < 0 || desc->nid >= MAX_NUMNODES || !desc->name)
 		return NULL;
 	node = cdm_node_of(desc->nid);
-	if (!node || node->state != CDM_NODE_ORPHANED || node->added != node->size ||
+	if (!node || node->state != CDM_NODE_ORPHANED ||
 	    node->start != desc->start || node->size != desc->size)
 		return NULL;
 
-	/* Its blocks were anybody's meanwhile, and it may never have lived. */
-	err = cdm_node_online_blocks(node);
+	/* Its blocks were anybody's meanwhile, and it may never have lived as a whole. */
+	err = node->added < node->size ? cdm_node_add_memory(node) :
+					 cdm_node_online_blocks(node);
+	if (err && !node->added) {
+		/* Now it could leave. */
+		node->drained = true;
+		cdm_node_retire(node);
+		return ERR_PTR(err);
+	}
 	if (!err && !node->kcdmd) {
 		err = cdm_kcdmd_create(node);
 		if (!err) {

@@ -8,6 +8,7 @@
 #define _MM_CDM_NODE_H
 
 #include <linux/cdm.h>
+#include <linux/timer.h>
 
 #include "internal.h"
 
@@ -24,6 +25,18 @@ bool cdm_node_has_cpus(int nid);
 void cdm_node_retire(struct cdm_node *node);
 
 /* ---- node_memory.c ------------------------------------------------------- */
+
+/* Offlining that does not succeed: so long it may hold hotplug's locks. */
+#define CDM_HOTPLUG_SLICE	(10 * HZ)
+
+struct cdm_slice {
+	struct timer_list timer;
+	struct task_struct *task;
+	bool over;
+};
+
+void cdm_slice_begin(struct cdm_slice *slice, unsigned long end);
+void cdm_slice_end(struct cdm_slice *slice);
 
 int cdm_node_add_memory(struct cdm_node *node);
 int cdm_node_online_blocks(struct cdm_node *node);

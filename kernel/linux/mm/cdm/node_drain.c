@@ -114,7 +114,7 @@ int cdm_drain_nid(int nid, const struct cdm_drain *how)
 /* Back online after a drain, or after blocks were taken offline by hand. */
 static int drain_undo(struct cdm_node *node)
 {
-	bool removed = node->drained && !node->adopted;
+	bool removed = !node->adopted && node->added < node->size;
 	void (*broken)(void *priv, unsigned long pfn);
 	int err;
 
@@ -132,9 +132,12 @@ static int drain_undo(struct cdm_node *node)
 		cdm_refuse(err, "node %d: cannot bring its memory online again (%d); see the lines above in the log",
 			   node->nid, err);
 		cdm_call_node_phase(node, CDM_CB_NODE_ONLINE, CDM_CANCELLED);
-		/* What could not be taken back is there, and the driver's. */
+		/*
+		 * What could not be taken back is there, and the driver's; the rest comes
+		 * with the next try, once none of it is online.
+		 */
 		cdm_node_settle(node);
-		if (node->state == CDM_NODE_ONLINE) {
+		if (node->added || node->state == CDM_NODE_ONLINE) {
 			node->drained = false;
 			WRITE_ONCE(node->broken, broken);
 			cdm_queue_open(node);

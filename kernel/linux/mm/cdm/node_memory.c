@@ -14,6 +14,8 @@
 #include <linux/memory_hotplug.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
+#include <linux/resume_user_mode.h>
+#include <linux/task_work.h>
 #include <linux/workqueue.h>
 
 #include "internal.h"
@@ -104,6 +106,49 @@ int cdm_node_online_blocks(struct cdm_node *node)
 	return err;
 }
 
+/* ---- hotplug ends its tries at a signal: this is one that nobody sees but it ------- */
+
+static void slice_over(struct timer_list *timer)
+{
+	struct cdm_slice *slice = from_timer(slice, timer, timer);
+
+	WRITE_ONCE(slice->over, true);
+	set_notify_signal(slice->task);
+}
+
+/**
+ * cdm_slice_begin() - the caller's memory hotplug shall not try for ever
+ * @slice: on the stack
+ * @end: jiffies at which it gives up, with -EINTR
+ *
+ * Context: process; until cdm_slice_end() by the same task.
+ */
+void cdm_slice_begin(struct cdm_slice *slice, unsigned long end)
+{
+	slice->task = current;
+	slice->over = false;
+	timer_setup_on_stack(&slice->timer, slice_over, 0);
+	mod_timer(&slice->timer, end);
+}
+
+/**
+ * cdm_slice_end() - from now on a signal is a signal
+ * @slice: of cdm_slice_begin()
+ */
+void cdm_slice_end(struct cdm_slice *slice)
+{
+	timer_delete_sync(&slice->timer);
+	destroy_timer_on_stack(&slice->timer);
+	if (!slice->over)
+		return;
+	clear_notify_signal();
+	/* It may have been somebody else's as well: on the way out is soon enough. */
+	if (task_work_pending(current))
+		set_notify_resume(current);
+}
+
+/* ---- all or nothing ------------------------------------------------------- */
+
 struct removal {
 	struct work_struct work;
 	u64 start, size;
@@ -113,16 +158,19 @@ struct removal {
 static void remove_memory_work(struct work_struct *work)
 {
 	struct removal *r = container_of(work, struct removal, work);
+	struct cdm_slice slice;
 
+	cdm_slice_begin(&slice, jiffies + CDM_HOTPLUG_SLICE);
 	/* Should it fail, it brings back what it has taken offline. */
 	cdm_claim_bypass(true);
 	r->err = offline_and_remove_memory(r->start, r->size);
 	cdm_claim_bypass(false);
+	cdm_slice_end(&slice);
 }
 
 /*
- * Takes back what was brought, as if it had never come. By somebody who gets no signals:
- * hotplug would give up at one, and the driver may have been killed.
+ * Takes back what was brought, as if it had never come. By somebody who gets no signals
+ * but that one: hotplug would give up, as the driver may have been killed.
  */
 static int node_undo(struct cdm_node *node, int err)
 {
@@ -140,14 +188,15 @@ static int node_undo(struct cdm_node *node, int err)
 		return err;
 	}
 	/*
-	 * Somebody's page is pinned in it already. Its resource has our name and its
-	 * zone our nid: it stays.
+	 * Somebody refers to a page of it already. Its resource has our name and its
+	 * zone our nid: it stays, as much of it as there is, until the driver comes again
+	 * for the rest or an administrator drains it.
 	 */
 	WRITE_ONCE(node->broken, NULL);
 	synchronize_srcu(&cdm_node_srcu);
 	cdm_node_enter(node, CDM_NODE_ORPHANED);
-	pr_err("node %d: and cannot remove it again (%d); it stays as an orphan\n", node->nid,
-	       r.err);
+	pr_err("node %d: and cannot remove it again (%d): %llu of %llu MiB stay\n", node->nid,
+	       r.err, node->added >> 20, node->size >> 20);
 	return -EADDRINUSE;
 }
 

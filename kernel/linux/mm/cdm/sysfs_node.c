@@ -7,7 +7,9 @@
  * waits for readers. The one writer that needs it (mode) tries and restarts; what takes
  * a node away is therefore written to files beside nodes/.
  *
- * A change of state is a uevent of subsystem "cdm": CDM_NODE=N, CDM_STATE=state.
+ * A change of state is a uevent of subsystem "cdm": CDM_NODE=N, CDM_STATE=state. What
+ * others' hotplug changes is told a little later, and what changes back at once may be
+ * told as one.
  */
 #define pr_fmt(fmt) "cdm: " fmt
 
