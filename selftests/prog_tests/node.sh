@@ -4,7 +4,9 @@
 # Nodes that a driver brings and takes away, and the simulated device itself. Each
 # test begins and ends with no driver loaded and no node but 0.
 
-NODE=/sys/devices/system/node
+# shellcheck source=selftests/prog_tests/node_lib.bash
+. "$REPO/selftests/prog_tests/node_lib.bash"
+
 AUTO=/sys/devices/system/memory/auto_online_blocks
 
 setup()
@@ -22,35 +24,6 @@ teardown()
 	[ -z "$pids" ] || kill -9 $pids
 	echo offline >$AUTO
 	! grep -q '^cdm_sim ' /proc/modules || rmmod cdm_sim
-}
-
-# nodes_gone WHEN - no device memory is left anywhere
-nodes_gone()
-{
-	check_eq "$(cat $NODE/has_memory)" 0 "nodes with memory $1"
-	check_eq "$(ls "$CDM/nodes")" "" "$CDM/nodes $1"
-	! grep -q 'System RAM (' /proc/iomem || fail "memory of a driver in /proc/iomem $1"
-}
-
-# blocks_movable N - every memory block of node N is online in ZONE_MOVABLE
-blocks_movable()
-{
-	local b n=0
-
-	for b in "$NODE/node$1"/memory[0-9]*; do
-		check_eq "$(cat "$b/state")" online "node $1, ${b##*/} state"
-		check_eq "$(cat "$b/valid_zones")" Movable "node $1, ${b##*/} zone"
-		n=$((n + 1))
-	done
-	check_ge $n 1 "memory blocks of node $1"
-}
-
-# node_up N MIB - node N is online, whole and movable
-node_up()
-{
-	check_eq "$(cat "$CDM/nodes/$1/state")" online "node $1's state"
-	check_eq "$(node_stat "$1" MemTotal)" $(($2 * 1024)) "node $1's memory in kB"
-	blocks_movable "$1"
 }
 
 # value KEY - of simrun's output in $OUT; 0 if it is not there

@@ -4,12 +4,13 @@
 # What others do while a node comes online: the policy that was asked goes, the driver's
 # loader is killed, somebody like udev writes to every memory block that he sees.
 
-NODE=/sys/devices/system/node
+# shellcheck source=selftests/prog_tests/node_lib.bash
+. "$REPO/selftests/prog_tests/node_lib.bash"
 
 setup()
 {
 	echo offline >/sys/devices/system/memory/auto_online_blocks
-	gone "before the test"
+	nodes_gone "before the test"
 }
 
 teardown()
@@ -18,27 +19,6 @@ teardown()
 	pkill -9 -x 'insmod|attach'
 	wait
 	! grep -q '^cdm_sim ' /proc/modules || rmmod cdm_sim
-}
-
-gone()
-{
-	check_eq "$(cat $NODE/has_memory)" 0 "nodes with memory $1"
-	check_eq "$(ls "$CDM/nodes")" "" "managed nodes $1"
-	check_eq "$(cat "$CDM/claims")" "" "claims $1"
-	! grep -q 'System RAM (' /proc/iomem || fail "memory of a driver in /proc/iomem $1"
-	! pgrep kcdmd/ >/dev/null || fail "a kcdmd is left $1"
-}
-
-# up N MIB - node N is online, whole and movable
-up()
-{
-	local b
-
-	check_eq "$(cat "$CDM/nodes/$1/state")" online "node $1's state"
-	check_eq "$(node_stat "$1" MemTotal)" $(($2 * 1024)) "node $1's memory in kB"
-	for b in "$NODE/node$1"/memory[0-9]*; do
-		check_eq "$(cat "$b/state") $(cat "$b/valid_zones")" "online Movable" "${b##*/}"
-	done
 }
 
 # policy OPTIONS... - what counts and answers node_online is attached
@@ -74,12 +54,12 @@ test_node_prepare_detach()
 		check_match "$(cat "$TMP/policy")" "^n_online 1 0 0 0\$" "prepare done cancelled replay"
 		if [ $answer = 0 ]; then
 			check_eq $LOADER 0 "status of insmod: $(cat "$TMP/insmod")"
-			up 2 512
+			node_up 2 512
 			mod_unload cdm_sim
 		else
 			check_match "$(cat "$TMP/insmod")" "Operation not permitted" "insmod"
 		fi
-		gone "after prepare was answered with $answer"
+		nodes_gone "after prepare was answered with $answer"
 	done
 }
 
@@ -91,14 +71,14 @@ test_node_prepare_killed()
 	in_prepare
 	kill -9 "$LOADER"
 	wait "$LOADER"
-	gone "after the loader was killed"
+	nodes_gone "after the loader was killed"
 	! grep -q '^cdm_sim ' /proc/modules || fail "the module is there"
 	check_match "$(dmesg)" "node 2: whoever brings it was killed" "the log"
 	kill -INT "$POLICY"
 	wait "$POLICY"
 	check_match "$(cat "$TMP/policy")" "^n_online 1 0 1 0\$" "prepare done cancelled replay"
 	mod_load cdm_sim
-	up 2 512
+	node_up 2 512
 	mod_unload cdm_sim
 }
 
@@ -131,10 +111,10 @@ test_node_udev()
 		writer $how &
 		for round in 1 2; do
 			mod_load cdm_sim
-			up 1 1024
-			up 2 512
+			node_up 1 1024
+			node_up 2 512
 			mod_unload cdm_sim
-			gone "beside a writer of $how, round $round"
+			nodes_gone "beside a writer of $how, round $round"
 		done
 		touch "$TMP/stop"
 		wait
@@ -144,12 +124,6 @@ test_node_udev()
 	done
 }
 
-# online_kb KB - of at least so many kB node 2's memory is online by now
-online_kb()
-{
-	[ -e "$NODE/node2/meminfo" ] && [ "$(node_stat 2 MemTotal)" -ge "$1" ]
-}
-
 # the last block but one fails: those before it leave again
 # timeout: 120
 test_node_online_fails()
@@ -157,9 +131,9 @@ test_node_online_fails()
 	expect_fail insmod "$(mod_path cdm_sim)" nodes=2 bad_mib=256
 	check_match "$OUT" "Input/output error" "insmod"
 	check_match "$(dmesg)" "node 2: cannot bring memory 0x[0-9a-f]+\\+0x20000000 online \\(-5\\), taking" "the log"
-	gone "after a block failed"
+	nodes_gone "after a block failed"
 	mod_load cdm_sim nodes=2
-	up 2 512
+	node_up 2 512
 	mod_unload cdm_sim
 }
 
@@ -170,28 +144,21 @@ test_node_online_fails_held()
 	local how
 
 	for how in "mod_load cdm_sim nodes=2" "cdmctl node drain 2"; do
-		mkfifo "$TMP/pipe" "$TMP/in"
-		exec 8<>"$TMP/pipe" 7<>"$TMP/in"
 		insmod "$(mod_path cdm_sim)" nodes=2 bad_mib=384 wait_mib=384 2>"$TMP/insmod" &
 		LOADER=$!
-		wait_for 60 online_kb $((384 * 1024))
-		numactl --membind=2 "$PROGS/movable" anon 64 "$TMP/pipe" <&7 >"$TMP/out" 2>&1 &
-		wait_for 60 grep -qx ready "$TMP/out"
-		echo splice >&7
-		wait_for 60 eval '[ $(grep -cx ready "$TMP/out") = 2 ]'
-		kill $!
+		wait_for 60 has_kb 2 $((384 * 1024))
+		pipe_holds 2
 		echo 0 >/sys/module/cdm_sim/parameters/wait_mib
 		wait $LOADER
 		check_match "$(cat "$TMP/insmod")" "Address already in use" "insmod"
 		check_match "$(dmesg)" "node 2: and cannot remove it again \\(-[0-9]+\\): 512 of 512 MiB stay" "the log"
 		check_eq "$(cat "$CDM/nodes/2/state")" orphaned "state"
-		exec 8>&- 7>&-
-		rm "$TMP/pipe" "$TMP/in"
+		pipe_empty
 		$how >"$TMP/how" 2>&1 || fail "$how: $(cat "$TMP/how")"
 		if [[ $how == mod_load* ]]; then
-			up 2 512
+			node_up 2 512
 			mod_unload cdm_sim
 		fi
-		gone "after $how"
+		nodes_gone "after $how"
 	done
 }

@@ -5,14 +5,16 @@
 # A node of sixteen segments comes online as a whole, or nothing of it stays: if one
 # segment fails, or if whoever loads the driver is killed half-way.
 
-NODE=/sys/devices/system/node
+# shellcheck source=selftests/prog_tests/node_lib.bash
+. "$REPO/selftests/prog_tests/node_lib.bash"
+
 MIB=16384
 
 setup()
 {
 	[ "$DEBUG_GUEST" = 0 ] || skip "KASAN's shadow of 16 GiB has no room on node 0"
 	echo offline >/sys/devices/system/memory/auto_online_blocks
-	gone "before the test"
+	nodes_gone "before the test"
 }
 
 teardown()
@@ -22,39 +24,18 @@ teardown()
 	! grep -q '^cdm_sim ' /proc/modules || rmmod cdm_sim
 }
 
-gone()
-{
-	check_eq "$(cat $NODE/has_memory)" 0 "nodes with memory $1"
-	check_eq "$(ls "$CDM/nodes")" "" "managed nodes $1"
-	check_eq "$(cat "$CDM/claims")" "" "claims $1"
-	! grep -q 'System RAM (' /proc/iomem || fail "memory of a driver in /proc/iomem $1"
-	! pgrep kcdmd/ >/dev/null || fail "a kcdmd is left $1"
-}
-
-# up - all of the node is online, and movable
-up()
-{
-	local b
-
-	check_eq "$(cat "$CDM/nodes/1/state")" online "state"
-	check_eq "$(node_stat 1 MemTotal)" $((MIB * 1024)) "node 1's memory in kB"
-	for b in "$NODE/node1"/memory[0-9]*; do
-		check_eq "$(cat "$b/valid_zones")" Movable "zone of ${b##*/}"
-	done
-}
-
 # all segments come, look like one range, and go
 # timeout: 300
 test_node_segments()
 {
 	mod_load cdm_sim
-	up
+	node_up 1 $MIB
 	check_eq "$(grep -c 'System RAM (cdm_sim0)' /proc/iomem)" 1 "ranges in /proc/iomem"
 	cdmctl node drain 1 >"$TMP/drain" 2>&1 || fail "drain: $(cat "$TMP/drain")"
 	cdmctl node online 1 >"$TMP/online" 2>&1 || fail "online: $(cat "$TMP/online")"
-	up
+	node_up 1 $MIB
 	mod_unload cdm_sim
-	gone "after unloading"
+	nodes_gone "after unloading"
 }
 
 # segment 7 of 16 fails: the six before it leave again, the driver comes the next time
@@ -67,10 +48,10 @@ test_node_segment_fails()
 	expect_fail insmod "$(mod_path cdm_sim)" bad_mib=$bad
 	check_match "$OUT" "Input/output error" "insmod"
 	check_match "$(dmesg)" "node 1: cannot bring memory 0x[0-9a-f]+\+0x40000000 online \(-5\), taking" "the log"
-	gone "after a segment failed"
+	nodes_gone "after a segment failed"
 	check_le $(($(node_used 0) - used)) 4096 "pages of node 0 more than before"
 	mod_load cdm_sim
-	up
+	node_up 1 $MIB
 	# Likewise when it is to come back.
 	cdmctl node drain 1 >"$TMP/drain" 2>&1 || fail "drain: $(cat "$TMP/drain")"
 	echo $bad >/sys/module/cdm_sim/parameters/bad_mib
@@ -80,15 +61,9 @@ test_node_segment_fails()
 	check_eq "$(cat $NODE/has_memory)" 0 "nodes with memory after a segment failed"
 	echo 0 >/sys/module/cdm_sim/parameters/bad_mib
 	cdmctl node online 1 >"$TMP/online" 2>&1 || fail "online: $(cat "$TMP/online")"
-	up
+	node_up 1 $MIB
 	mod_unload cdm_sim
-	gone "after unloading"
-}
-
-# online_kb N - of at least so many kB the node's memory is online by now
-online_kb()
-{
-	[ -e "$NODE/node1/meminfo" ] && [ "$(node_stat 1 MemTotal)" -ge "$1" ]
+	nodes_gone "after unloading"
 }
 
 # whoever loads the driver is killed while its memory comes: nothing stays
@@ -100,14 +75,14 @@ test_node_segment_killed()
 	# In segment 7 its hardware takes its time.
 	insmod "$(mod_path cdm_sim)" wait_mib=$((6 * 1024 + 512)) &
 	loader=$!
-	wait_for 120 online_kb $((6 * 1024 * 1024))
+	wait_for 120 has_kb 1 $((6 * 1024 * 1024))
 	kill -9 $loader
 	wait $loader
 	check_match "$(dmesg)" "cdm_sim0 was killed with 7168 of $MIB MiB online" "the log"
 	! grep -q '^cdm_sim ' /proc/modules || fail "the module is there"
-	gone "after its loader was killed"
+	nodes_gone "after its loader was killed"
 	mod_load cdm_sim
-	up
+	node_up 1 $MIB
 	mod_unload cdm_sim
 }
 
@@ -117,16 +92,10 @@ test_node_segment_held()
 {
 	local bad=$((2 * 1024 + 512)) loader
 
-	mkfifo "$TMP/pipe" "$TMP/in"
-	exec 8<>"$TMP/pipe" 7<>"$TMP/in"
 	insmod "$(mod_path cdm_sim)" bad_mib=$bad wait_mib=$bad 2>"$TMP/insmod" &
 	loader=$!
-	wait_for 120 online_kb $((2 * 1024 * 1024))
-	numactl --membind=1 "$PROGS/movable" anon 64 "$TMP/pipe" <&7 >"$TMP/out" 2>&1 &
-	wait_for 60 grep -qx ready "$TMP/out"
-	echo splice >&7
-	wait_for 60 eval '[ $(grep -cx ready "$TMP/out") = 2 ]'
-	kill $!
+	wait_for 120 has_kb 1 $((2 * 1024 * 1024))
+	pipe_holds 1
 	echo 0 >/sys/module/cdm_sim/parameters/wait_mib
 	wait $loader
 	check_match "$(dmesg)" "cannot remove it again \(-[0-9]+\): 3072 of $MIB MiB stay" "the log"
@@ -136,12 +105,11 @@ test_node_segment_held()
 	expect_fail insmod "$(mod_path cdm_sim)" bad_mib=$((4 * 1024))
 	check_eq "$(cat "$CDM/nodes/1/state")" orphaned "state after a second try"
 	mod_load cdm_sim
-	up
-	exec 8>&- 7>&-
-	rm "$TMP/pipe" "$TMP/in"
+	node_up 1 $MIB
+	pipe_empty
 	mod_unload cdm_sim
-	gone "after unloading"
+	nodes_gone "after unloading"
 	# And once with nothing in the way any more: the orphan ends with the failure.
 	insmod "$(mod_path cdm_sim)" bad_mib=$((15 * 1024)) && fail "insmod with a bad block"
-	gone "after a failure that could be undone"
+	nodes_gone "after a failure that could be undone"
 }
