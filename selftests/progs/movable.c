@@ -30,6 +30,8 @@
  *	facts	"order O P" and "flag NAME P": what /proc/kpageflags says of them
  *	cached	"pfns ...": those remembered that are in the swap cache
  *	events	"events N": of the userfaultfd
+ *	survey	"right N", "wrong N", "sigbus N": what a read of each page finds
+ *	eio	"msync N": the error of writing it to disk, 0 for none
  *
  * Commands that change something:
  *
@@ -40,6 +42,7 @@
  *	half	unmap the second half of each 2 MiB
  *	pin	a long-term pin of all of it	unpin	no more
  *	uffd	userfaultfd: all write-protected, the second half missing
+ *	bind N	MPOL_BIND to that node, of all of it, and new content
  *	poison	the first page breaks		splice	the first page goes to FILE, a pipe
  */
 #define _GNU_SOURCE
@@ -48,6 +51,7 @@
 #include <linux/kernel-page-flags.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -173,6 +177,42 @@ static void verify(void)
 		}
 	}
 	puts("content ok");
+}
+
+static sigjmp_buf no_page;
+
+static void on_no_page(int sig)
+{
+	siglongjmp(no_page, 1);
+}
+
+static int page_right(size_t i)
+{
+	size_t off;
+
+	for (off = i * PAGE; off < (i + 1) * PAGE; off += 8)
+		if (*(volatile uint64_t *)(mem + off) != word(off))
+			return 0;
+	return 1;
+}
+
+/* Of memory that a device may have lost. */
+static void survey(void)
+{
+	/* Changed between sigsetjmp() and its return. */
+	volatile size_t right = 0, wrong = 0, sigbus = 0, i;
+
+	signal(SIGBUS, on_no_page);
+	for (i = 0; i < pages; i++) {
+		if (sigsetjmp(no_page, 1))
+			sigbus++;
+		else if (page_right(i))
+			right++;
+		else
+			wrong++;
+	}
+	signal(SIGBUS, SIG_DFL);
+	printf("right %zu\nwrong %zu\nsigbus %zu\n", right, wrong, sigbus);
 }
 
 /* ---- mappings --------------------------------------------------------------- */
@@ -490,6 +530,17 @@ static void page_out(void)
 		die("MADV_PAGEOUT");
 }
 
+/* Of this memory alone, while our stack and our code stay where they are. */
+static void bind_to(const char *node)
+{
+	unsigned long mask = 1UL << strtoul(node, NULL, 0);
+
+	if (syscall(SYS_mbind, mem, size, 2 /* MPOL_BIND */, &mask, 64, 0) ||
+	    madvise(mem, size, MADV_DONTNEED))
+		die("mbind");
+	fill();
+}
+
 static void must(int ret, const char *what)
 {
 	if (ret)
@@ -510,6 +561,10 @@ static void obey(const char *cmd)
 		print_pfns(1ULL << KPF_SWAPCACHE);
 	else if (!strcmp(cmd, "events"))
 		events();
+	else if (!strcmp(cmd, "survey"))
+		survey();
+	else if (!strcmp(cmd, "eio"))
+		printf("msync %d\n", msync(mem, size, MS_SYNC) ? errno : 0);
 	else if (!strcmp(cmd, "write"))
 		seed++, fill();
 	else if (!strcmp(cmd, "touch"))
@@ -532,6 +587,8 @@ static void obey(const char *cmd)
 		pin();
 	else if (!strcmp(cmd, "unpin"))
 		must(ioctl(gup, PIN_LONGTERM_TEST_STOP), "PIN_LONGTERM_TEST_STOP");
+	else if (!strncmp(cmd, "bind ", 5))
+		bind_to(cmd + 5);
 	else if (!strcmp(cmd, "uffd"))
 		guard();
 	else if (!strcmp(cmd, "poison"))

@@ -284,6 +284,8 @@ int main(int argc, char **argv)
 	}
 	ret = run(p);
 	print_results(ret);
+	/* Of memory that its device has lost nothing more is to be had. */
+	fflush(stdout);
 	print_resident((char *)p, env.size);
 	print_charged();
 	if (!is("uffd"))

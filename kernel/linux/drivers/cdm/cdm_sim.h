@@ -42,6 +42,7 @@ struct mm_struct;
  * @accesses: accesses in them
  * @dev_faults: device faults in them
  * @broken: pages that memory failure told of
+ * @lost: it was pulled out: nothing is accessed any more
  */
 struct cdm_sim {
 	struct list_head list;
@@ -56,6 +57,7 @@ struct cdm_sim {
 	struct mutex lock;
 	u64 runs, accesses, dev_faults;
 	atomic64_t broken;
+	bool lost;
 };
 
 /**

@@ -48,6 +48,9 @@ static unsigned int wait_mib;
 module_param(wait_mib, uint, 0644);
 MODULE_PARM_DESC(wait_mib, "MiB from the start of each range: the memory block there takes a minute to come online, or until this is 0");
 
+/* Its setter is below. */
+static int lose = NUMA_NO_NODE;
+
 /* It ends when the device's node is registered, or is not. */
 #define CLAIM_SECONDS	60
 
@@ -358,6 +361,57 @@ static int sim_memory_notify(struct notifier_block *nb, unsigned long action, vo
 static struct notifier_block sim_memory_nb = {
 	.notifier_call	= sim_memory_notify,
 };
+
+/*
+ * What a CPU reads of a device that is not there. Only what is in use: nobody expects to
+ * read what is free. It may be freed meanwhile, which KASAN need not know.
+ */
+static __no_sanitize_address void wipe(const struct cdm_sim *sim)
+{
+	unsigned long pfn = PHYS_PFN(sim->start), end = PHYS_PFN(sim->start + sim->size), i;
+	struct page *page;
+	u64 *word;
+
+	for (; pfn < end; pfn++) {
+		page = pfn_to_online_page(pfn);
+		if (!page || !page_count(page) || !PageLRU(page))
+			continue;
+		word = page_address(page);
+		for (i = 0; i < PAGE_SIZE / sizeof(*word); i++)
+			WRITE_ONCE(word[i], U64_MAX);
+		cond_resched();
+	}
+}
+
+/* As if it were pulled out. */
+static int lose_set(const char *text, const struct kernel_param *kp)
+{
+	struct cdm_sim *sim;
+	int nid, err = kstrtoint(text, 0, &nid);
+
+	if (err)
+		return err;
+	guard(mutex)(&sims_lock);
+	list_for_each_entry(sim, &sims, list) {
+		if (sim->nid != nid || !sim->node)
+			continue;
+		WRITE_ONCE(sim->lost, true);
+		/* Before the kernel knows: then the memory is removed. */
+		wipe(sim);
+		cdm_node_lost(sim->node);
+		lose = nid;
+		return 0;
+	}
+	return -ENODEV;
+}
+
+static const struct kernel_param_ops lose_ops = {
+	.set = lose_set,
+	.get = param_get_int,
+};
+
+module_param_cb(lose, &lose_ops, &lose, 0644);
+MODULE_PARM_DESC(lose, "Write a node: its device is gone at once, and all ones are read of its memory");
 
 /* Hardware would be told not to use it. */
 static void sim_broken(void *priv, unsigned long pfn)

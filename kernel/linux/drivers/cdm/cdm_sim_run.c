@@ -176,6 +176,8 @@ static int access_once(struct sim_run *run, unsigned long addr, bool write)
 	for (tries = 0; tries < MAX_TRIES; tries++) {
 		if (stopped(run))
 			return -EINTR;
+		if (READ_ONCE(run->sim->lost))
+			return -ENODEV;
 		if (access_present(run, addr, write, first))
 			return 0;
 		first = false;

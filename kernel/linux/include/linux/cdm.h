@@ -644,6 +644,7 @@ struct cdm_node *cdm_node_register(const struct cdm_node_desc *desc);
 int cdm_node_unregister(struct cdm_node *node);
 int cdm_node_drain(struct cdm_node *node, unsigned int timeout_ms);
 int cdm_node_online(struct cdm_node *node);
+void cdm_node_lost(struct cdm_node *node);
 int cdm_claim(u64 start, u64 size, const char *owner, unsigned int seconds);
 void cdm_unclaim(u64 start, u64 size);
 int cdm_device_fault(struct cdm_node *node, struct mm_struct *mm,

@@ -38,7 +38,10 @@ DECLARE_STATIC_KEY_FALSE(cdm_isolated_key);
 DECLARE_STATIC_KEY_FALSE(cdm_place_key);
 
 extern bool cdm_place_all;		/* a policy owns place for all nodes */
-extern bool cdm_migrate_owned;		/* a policy owns migrate for some node */
+/* Who has a say in moves: policies that own migrate, nodes whose device is lost. */
+#define CDM_ASKED_POLICY	0
+#define CDM_ASKED_LOST		1
+extern unsigned long cdm_migrate_asked;
 extern nodemask_t cdm_managed_nodes;
 extern nodemask_t cdm_isolated_nodes;
 
@@ -202,7 +205,7 @@ cdm_migrate_ask(struct list_head *from, struct list_head *refused,
 		enum migrate_mode mode, int reason, unsigned int *elsewhere)
 {
 	if (static_branch_unlikely(&cdm_nodes_key) &&
-	    READ_ONCE(cdm_migrate_owned))
+	    READ_ONCE(cdm_migrate_asked))
 		return __cdm_migrate_ask(from, refused, get_new_folio, private,
 					 mode, reason, elsewhere);
 	return 0;
@@ -224,7 +227,7 @@ static inline bool cdm_collapse_denied(struct folio **foliop,
 				       const u32 *node_load, int target)
 {
 	if (!static_branch_unlikely(&cdm_nodes_key) ||
-	    !READ_ONCE(cdm_migrate_owned) ||
+	    !READ_ONCE(cdm_migrate_asked) ||
 	    !__cdm_collapse_denied(node_load, target))
 		return false;
 	*foliop = NULL;

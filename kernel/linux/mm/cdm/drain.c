@@ -28,6 +28,9 @@
  * refers to it still, the page cache say, its memory is not removed: he would be left
  * with a struct page that is gone.
  *
+ * If the device is lost nothing can be moved: the pages are taken from whoever has them
+ * (lost.c), and no block that went offline comes back.
+ *
  * cdm_node_lock is let go of while folios move, since that may last for ever: the state
  * DRAINING keeps others off, and cdm_drain_stop() waits for its end.
  */
@@ -79,6 +82,7 @@ struct noted {
 struct drain {
 	struct cdm_node *node;
 	bool timed;
+	bool lost;				/* its device is; there is nothing to move */
 	unsigned long deadline;			/* jiffies */
 	unsigned int nr_to;
 	int to[2 * CDM_EVICT_NAMED];
@@ -101,6 +105,8 @@ struct drain {
 /* 0, or why it ends. */
 static int drain_over(const struct drain *d)
 {
+	if (READ_ONCE(d->node->lost) && !d->lost)
+		return -ENODEV;
 	if (READ_ONCE(d->node->drain_stop))
 		return -ECANCELED;
 	if (signal_pending(current))
@@ -230,6 +236,8 @@ static void note_left(struct drain *d, unsigned long pfn, u8 status)
 		return;
 	/* Freed meanwhile, perhaps. */
 	nr = status == CDM_MOVE_POISONED ? 1 : pages_at(pfn);
+	if (nr && status == CDM_MOVE_POISONED && d->lost)
+		status = LEFT_POISONED_USED;
 	if (nr)
 		note(d, pfn, nr, status);
 }
@@ -342,6 +350,14 @@ static int move_chunk(struct drain *d)
 
 	if (!d->nr)
 		return 0;
+	if (d->lost) {
+		for (i = 0; i < d->nr; i++) {
+			note_left(d, d->pfns[i], cdm_lose_pfn(d->pfns[i]));
+			cond_resched();
+		}
+		d->nr = 0;
+		return 0;
+	}
 	err = move_to(d->pfns, d->pages, d->nr, d->to[0], d->status);
 	for (i = 1; i < d->nr_to && !err; i++)
 		err = move_rest(d, d->to[i]);
@@ -500,7 +516,7 @@ static int offline_blocks(struct cdm_node *node)
 		err = walk_memory_blocks(node->start, node->size, &o, block_offline);
 	if (!err && !node->adopted && broken_used(node))
 		err = -EBUSY;
-	if (err)
+	if (err && !node->lost)
 		walk_memory_blocks(node->start, node->size, &o, block_back);
 	unlock_device_hotplug();
 	/* Whoever brings a block online in between has it taken offline again. */
@@ -508,7 +524,7 @@ static int offline_blocks(struct cdm_node *node)
 		err = offline_and_remove_memory(node->start, node->added);
 		if (!err) {
 			node->added = 0;
-		} else {
+		} else if (!node->lost) {
 			lock_device_hotplug();
 			walk_memory_blocks(node->start, node->size, &o, block_back);
 			unlock_device_hotplug();
@@ -594,6 +610,9 @@ static int drain_failed(struct drain *d, int err)
 	struct seq_buf s;
 	char left[96];
 
+	if (err == -ENODEV)
+		return cdm_refuse(err, "node %d: %s was lost while it was drained; its memory is removed, see nodes/%d/left",
+				  d->node->nid, d->node->name, d->node->nid);
 	seq_buf_init(&s, left, sizeof(left));
 	say_totals(d, &s);
 	return cdm_refuse(err, "node %d: cannot take %s's memory offline (%d), it stays online: %s%s; see nodes/%d/left",
@@ -637,6 +656,7 @@ int cdm_drain(struct cdm_node *node, const struct cdm_drain *how)
 	if (err) {
 		err = drain_failed(d, err);
 		cdm_call_node_phase(node, CDM_CB_NODE_OFFLINE, CDM_CANCELLED);
+		/* If it is lost, node_lost.c goes on. */
 		cdm_node_settle(node);
 		if (was == CDM_NODE_ORPHANED)
 			cdm_node_enter(node, was);
@@ -654,6 +674,35 @@ int cdm_drain(struct cdm_node *node, const struct cdm_drain *how)
 	}
 	wake_up_all(&node->drain_wait);
 free:
+	kvfree(d);
+	return err;
+}
+
+/**
+ * cdm_drain_lost() - take what is left of a lost node from whoever has it, and remove it
+ * @node: FAILED
+ *
+ * One try. What could not be taken is in nodes/N/left.
+ *
+ * Context: under cdm_node_lock, which it lets go of meanwhile; may sleep, for long.
+ * Return: 0 if all is removed, -EBUSY or -EINTR if something is left, -ENOMEM, or what
+ * memory hotplug said.
+ */
+int cdm_drain_lost(struct cdm_node *node)
+{
+	struct drain *d = kvzalloc(sizeof(*d), GFP_KERNEL);
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	d->node = node;
+	d->lost = true;
+	mutex_unlock(&cdm_node_lock);
+	err = drain_round(d);
+	drain_report(d);
+	mutex_lock(&cdm_node_lock);
+	if (!err)
+		err = in_the_way(d) ? -EBUSY : drain_offline(d);
 	kvfree(d);
 	return err;
 }

@@ -603,6 +603,9 @@ unsigned int __cdm_evict_folios(struct list_head *folios, struct list_head *stay
 		return 0;
 	idx = srcu_read_lock(&cdm_node_srcu);
 	node = srcu_dereference(cdm_nodes[nid], &cdm_node_srcu);
+	/* Nor is it to be swapped out: there is nothing to read. */
+	if (node && READ_ONCE(node->lost))
+		list_splice_tail_init(folios, stay);
 	while (node && !list_empty(folios)) {
 		INIT_LIST_HEAD(&b.folios);
 		INIT_LIST_HEAD(&b.proposed);

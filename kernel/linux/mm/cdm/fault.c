@@ -295,7 +295,8 @@ refuse:
  * mmu notifiers take. A kernel thread that wants to be stopped while it waits
  * for a page has to allow_signal(SIGKILL).
  * Return: 0; -EFAULT if the process may not access @addr either; -EAGAIN if the
- * page has to be asked for again; -EINTR if a fatal signal came; -ENOMEM.
+ * page has to be asked for again; -EINTR if a fatal signal came; -ENODEV if the
+ * device is lost (cdm_node_lost()); -ENOMEM.
  */
 int cdm_device_fault(struct cdm_node *node, struct mm_struct *mm,
 		     unsigned long addr, unsigned int flags)
@@ -305,6 +306,8 @@ int cdm_device_fault(struct cdm_node *node, struct mm_struct *mm,
 
 	if (flags & ~CDM_FAULT_WRITE)
 		return -EINVAL;
+	if (unlikely(READ_ONCE(node->lost)))
+		return -ENODEV;
 	err = borrow(&b, node, mm);
 	if (err)
 		return err;

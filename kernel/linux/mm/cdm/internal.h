@@ -184,6 +184,11 @@ struct cdm_node {
 	wait_queue_head_t drain_wait;
 	spinlock_t left_lock;		/* a leaf */
 	char *left;			/* what is in the way, in words, or NULL */
+	/* node_lost.c */
+	bool lost;			/* its device is; for good */
+	bool lost_alone;		/* ... and its driver, too */
+	unsigned long lost_pause;	/* jiffies to the next try */
+	struct delayed_work lost_work;
 	struct rcu_head rcu;
 };
 
@@ -199,12 +204,27 @@ static inline struct cdm_node *cdm_node_of(int nid)
 				     lockdep_is_held(&cdm_node_lock));
 }
 
+static inline bool cdm_node_leaving(const struct cdm_node *node)
+{
+	enum cdm_node_state state = READ_ONCE(node->state);
+
+	return state == CDM_NODE_DRAINING || state == CDM_NODE_FAILED;
+}
+
 /* Nothing more shall come to it. Under RCU or cdm_node_lock. */
 static inline bool cdm_node_leaves(int nid)
 {
 	const struct cdm_node *node = cdm_node_managed(nid) ? cdm_node_of(nid) : NULL;
 
-	return node && READ_ONCE(node->state) == CDM_NODE_DRAINING;
+	return node && cdm_node_leaving(node);
+}
+
+/* Its device is gone: what it holds cannot be read any more. Under RCU or cdm_node_lock. */
+static inline bool cdm_node_lost_nid(int nid)
+{
+	const struct cdm_node *node = cdm_node_managed(nid) ? cdm_node_of(nid) : NULL;
+
+	return node && READ_ONCE(node->lost);
 }
 
 static inline void cdm_node_count(struct cdm_node *node,
@@ -345,6 +365,7 @@ static inline void cdm_evict_check(struct cdm_node *node)
 void cdm_broken_keep_out(u64 start, u64 size);
 bool cdm_broken_next(const struct cdm_node *node, unsigned long *pfn, bool *used);
 bool cdm_broken_known(unsigned long pfn);
+void cdm_broken_drop_lost(const struct cdm_node *node);
 ssize_t cdm_broken_show(const struct cdm_node *node, char *buf);
 #else
 static inline void cdm_broken_keep_out(u64 start, u64 size)
@@ -360,6 +381,10 @@ static inline bool cdm_broken_next(const struct cdm_node *node, unsigned long *p
 static inline bool cdm_broken_known(unsigned long pfn)
 {
 	return false;
+}
+
+static inline void cdm_broken_drop_lost(const struct cdm_node *node)
+{
 }
 
 static inline ssize_t cdm_broken_show(const struct cdm_node *node, char *buf)

@@ -99,6 +99,17 @@ void cdm_run_add(struct cdm_run *run, struct folio *folio, unsigned long pfn,
 void cdm_run_flush(struct cdm_run *run);
 void cdm_run_end(struct cdm_run *run);
 
+/* lost.c */
+#ifdef CONFIG_MEMORY_FAILURE
+enum cdm_move_status cdm_lose_pfn(unsigned long pfn);
+#else
+/* Nothing can mark a page as gone: it is waited for. */
+static inline enum cdm_move_status cdm_lose_pfn(unsigned long pfn)
+{
+	return CDM_MOVE_BUSY;
+}
+#endif
+
 static inline bool cdm_run_full(const struct cdm_run *run)
 {
 	return run->nr == CDM_BATCH_FOLIOS || run->nr_pages >= CDM_BATCH_LARGE;

@@ -17,6 +17,8 @@
  * or bad, a pin, a contiguous range, compaction) are told and not asked. Those of
  * cdm_ext itself ask before they isolate: cdm_may_move().
  *
+ * Of a node whose device is lost nothing is copied, whoever wants to.
+ *
  * A denied folio is returned as one that could not be moved, which every caller
  * copes with: it puts the folio back where it was. What reclaim could not demote
  * it may still swap out.
@@ -41,7 +43,7 @@
 #include "internal.h"
 #include "migrate.h"
 
-bool cdm_migrate_owned __read_mostly;
+unsigned long cdm_migrate_asked __read_mostly;
 bool cdm_migrated_heard __read_mostly;
 
 /* Folios between two rests. */
@@ -488,6 +490,27 @@ static unsigned int cdm_take_detour(struct cdm_detour *d,
 	return left;
 }
 
+/* There is nothing to copy. */
+static noinline unsigned int refuse_lost(struct list_head *from,
+					 struct list_head *refused, int dst, u32 mover)
+{
+	unsigned int nr = 0, nr_refused = 0;
+	struct folio *folio, *next;
+
+	rcu_read_lock();
+	list_for_each_entry_safe(folio, next, from, lru) {
+		cdm_rest(&nr);
+		if (!cdm_node_lost_nid(folio_nid(folio)))
+			continue;
+		list_move_tail(&folio->lru, refused);
+		nr_refused++;
+		if (!__folio_test_movable(folio))
+			cdm_tell_failed(folio, dst, mover, -ENODEV);
+	}
+	rcu_read_unlock();
+	return nr_refused;
+}
+
 /**
  * __cdm_migrate_ask() - ask about the folios that migrate_pages() shall move
  * @from: the folios; those that it shall move as its caller wants stay on it
@@ -514,10 +537,14 @@ unsigned int __cdm_migrate_ask(struct list_head *from,
 	int dst, to;
 
 	/* What goes elsewhere has been asked about. */
-	if (!(BIT(mover) & CDM_ASKED) || get_new_folio == alloc_elsewhere)
+	if (get_new_folio == alloc_elsewhere)
 		return 0;
-
 	dst = cdm_target(get_new_folio, private, reason);
+	if (test_bit(CDM_ASKED_LOST, &cdm_migrate_asked))
+		nr_refused = refuse_lost(from, refused, dst, mover);
+	if (!(BIT(mover) & CDM_ASKED))
+		return nr_refused;
+
 	rcu_read_lock();
 	list_for_each_entry_safe(folio, next, from, lru) {
 		cdm_rest(&nr);
@@ -554,9 +581,11 @@ unsigned int __cdm_migrate_ask(struct list_head *from,
  */
 bool cdm_may_move(struct folio *folio, int nid)
 {
-	if (!READ_ONCE(cdm_migrate_owned))
+	if (!READ_ONCE(cdm_migrate_asked))
 		return true;
 	guard(rcu)();
+	if (unlikely(cdm_node_lost_nid(folio_nid(folio))))
+		return false;
 	if (cdm_ask_folio(folio, nid, CDM_MOVER_CDM) != CDM_STAYS)
 		return true;
 	cdm_tell_failed(folio, nid, CDM_MOVER_CDM, -EPERM);
@@ -591,6 +620,8 @@ bool __cdm_collapse_denied(const u32 *node_load, int target)
 
 		if (!node_load[src] || !cdm_concerned(src, target))
 			continue;
+		if (cdm_node_lost_nid(src))
+			return true;
 		nid = cdm_node_managed(src) ? src : target;
 		p = cdm_migrate_owner(nid);
 		if (p && cdm_ask(p, nid, &ctx, NULL, NULL) == CDM_STAYS)

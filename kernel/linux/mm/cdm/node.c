@@ -27,12 +27,15 @@
  *			  |		  goes regardless ------------------+
  *			  +-- memory removed --> (gone)
  *
+ *	cdm_node_lost() of a driver's node, whatever it does: FAILED, until its memory
+ *	is removed (node_lost.c), then OFFLINE until the driver goes, or (gone).
+ *
  *	cdm_node_release() takes an adopted node that is ONLINE or OFFLINE out
  *	of the registry and leaves its memory alone.
  *
  * DRAINING goes back to where it came from when a policy vetoes. FAILED is
  * seen by policies (CDM_CANCELLED) and in the log, never for long: nothing of
- * a node that failed stays. An orphan goes on as any online node, policies and
+ * a node that failed to come stays. An orphan goes on as any online node, policies and
  * ticks included; it only has no device that could fault.
  *
  * All or nothing: a node is online with every block in ZONE_MOVABLE, or not at
@@ -188,6 +191,7 @@ struct cdm_node *cdm_node_alloc(int nid, u64 start, u64 size)
 	init_waitqueue_head(&node->drain_wait);
 	spin_lock_init(&node->left_lock);
 	INIT_WORK(&node->state_work, state_work);
+	cdm_lost_init(node);
 	node->stats = alloc_percpu(struct cdm_node_stats);
 	node->queue = cdm_queue_alloc();
 	if (!node->stats || !node->queue || cdm_fstate_alloc(node)) {
@@ -300,6 +304,10 @@ static int check_desc(const struct cdm_node_desc *desc)
 		return cdm_refuse(-EEXIST,
 				  "%s: node %d has other memory (%#llx+%#llx) that %s left behind; drain it first (cdmctl node drain %d)",
 				  desc->name, nid, node->start, node->added, node->name, nid);
+	if (node && node->lost_alone)
+		return cdm_refuse(-EEXIST,
+				  "%s: somebody holds pages of node %d that %s lost; see nodes/%d/left, and load the driver when they are gone",
+				  desc->name, nid, node->name, nid);
 	if (node)
 		return cdm_refuse(-EEXIST,
 				  "%s: node %d is managed already, for %s",
@@ -479,7 +487,7 @@ void cdm_node_retire(struct cdm_node *node)
  *
  * Context: may sleep, for long; no locks held, not in a memory notifier.
  * Return: 0; if the memory stayed, -EPERM if a policy vetoed, -EINTR after a signal, or
- * -EBUSY.
+ * -EBUSY; that also if the device is lost and somebody holds pages of it.
  */
 int cdm_node_unregister(struct cdm_node *node)
 {
@@ -492,9 +500,11 @@ int cdm_node_unregister(struct cdm_node *node)
 		return -EINVAL;
 	}
 	cdm_drain_stop(node);
-	if (!node->drained)
+	if (!node->drained && !READ_ONCE(node->lost))
 		err = cdm_drain(node, &for_ever);
-	if (err) {
+	if (READ_ONCE(node->lost)) {
+		err = cdm_lost_unregister(node);
+	} else if (err) {
 		/* Nobody calls the driver any more. */
 		WRITE_ONCE(node->broken, NULL);
 		synchronize_srcu(&cdm_node_srcu);
@@ -519,13 +529,15 @@ EXPORT_SYMBOL_GPL(cdm_node_unregister);
  *
  * Context: may sleep; under cdm_node_lock, which a writer to sysfs may only try
  * to take: a node that goes waits for the writers of its attributes.
- * Return: 0 or -EINVAL.
+ * Return: 0, -EINVAL, or -ENODEV if its device is lost: that stays closed.
  */
 int cdm_node_set_mode(struct cdm_node *node, enum cdm_node_mode mode)
 {
 	lockdep_assert_held(&cdm_node_lock);
 	if ((unsigned int)mode >= CDM_NR_MODES)
 		return -EINVAL;
+	if (READ_ONCE(node->lost) && mode != CDM_MODE_CLOSED)
+		return -ENODEV;
 	if (node->mode == mode)
 		return 0;
 	WRITE_ONCE(node->mode, mode);

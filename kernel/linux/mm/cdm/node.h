@@ -65,9 +65,15 @@ struct cdm_drain {
 };
 
 int cdm_drain(struct cdm_node *node, const struct cdm_drain *how);
+int cdm_drain_lost(struct cdm_node *node);
 void cdm_drain_stop(struct cdm_node *node);
 /* node_drain.c: the administrator's; not under cdm_node_lock. */
 int cdm_drain_nid(int nid, const struct cdm_drain *how);
 int cdm_online_nid(int nid);
+
+/* ---- node_lost.c ---------------------------------------------------------- */
+
+void cdm_lost_init(struct cdm_node *node);
+int cdm_lost_unregister(struct cdm_node *node);
 
 #endif /* _MM_CDM_NODE_H */

@@ -16,6 +16,9 @@ static int drain_check(struct cdm_node *node)
 {
 	if (node->state == CDM_NODE_DRAINING)
 		return cdm_refuse(-EBUSY, "node %d: it is being drained already", node->nid);
+	if (node->state == CDM_NODE_FAILED)
+		return cdm_refuse(-ENODEV, "node %d: %s is lost, and its memory is removed when nobody holds it any more; see nodes/%d/left",
+				  node->nid, node->name, node->nid);
 	if (node->state == CDM_NODE_OFFLINE)
 		return cdm_refuse(-EALREADY, "node %d: none of its memory is online; cdmctl node online %d brings it back",
 				  node->nid, node->nid);
@@ -51,8 +54,8 @@ static int drain_check_to(const struct cdm_node *node, const struct cdm_drain *h
  *
  * Context: may sleep, for long; no locks held, not in a memory notifier.
  * Return: 0; -EALREADY if none is online; -EPERM if a policy vetoed, -EBUSY if the time
- * is up or somebody else drains it, -EINTR after a signal, -ENOMEM, or what memory
- * hotplug said.
+ * is up or somebody else drains it, -EINTR after a signal, -ENODEV if the device is
+ * lost, -ENOMEM, or what memory hotplug said.
  */
 int cdm_node_drain(struct cdm_node *node, unsigned int timeout_ms)
 {
@@ -118,6 +121,9 @@ static int drain_undo(struct cdm_node *node)
 	void (*broken)(void *priv, unsigned long pfn);
 	int err;
 
+	if (READ_ONCE(node->lost))
+		return cdm_refuse(-ENODEV, "node %d: %s is lost; the node comes back with its driver, once that is unloaded and loaded again",
+				  node->nid, node->name);
 	if (node->state != CDM_NODE_OFFLINE)
 		return cdm_refuse(-EALREADY, "node %d: it is %s, not offline", node->nid,
 				  cdm_node_state_names[node->state]);
@@ -156,8 +162,8 @@ static int drain_undo(struct cdm_node *node)
  * @node: what cdm_node_register() returned
  *
  * Context: may sleep, for long; no locks held, not in a memory notifier.
- * Return: 0; -EALREADY if it is not offline, -EPERM if a policy vetoed, or what memory
- * hotplug said.
+ * Return: 0; -EALREADY if it is not offline, -EPERM if a policy vetoed, -ENODEV if its
+ * device is lost, or what memory hotplug said.
  */
 int cdm_node_online(struct cdm_node *node)
 {

@@ -149,7 +149,7 @@ static int cdm_table_change(struct cdm_policy *add, struct cdm_policy *del)
 	new->nr = nr;
 
 	WRITE_ONCE(cdm_place_all, new->all[CDM_CB_PLACE]);
-	WRITE_ONCE(cdm_migrate_owned, new->has_migrate);
+	assign_bit(CDM_ASKED_POLICY, &cdm_migrate_asked, new->has_migrate);
 	WRITE_ONCE(cdm_migrated_heard, new->has_migrated);
 	rcu_assign_pointer(cdm_table, new);
 	if (old)

@@ -310,7 +310,7 @@ unsigned long cdm_evict_pages(struct cdm_node *node, unsigned long nr)
 	refresh_protection();
 	nr = min(nr, node->nr_pfns);
 	while (done < nr && !signal_pending(current) &&
-	       READ_ONCE(node->state) != CDM_NODE_DRAINING) {
+	       !cdm_node_leaving(node)) {
 		/* Less by what leaves, as it does. */
 		WRITE_ONCE(node->evict_admin_left, nr - done);
 		more = reclaim_node(node->nid, GFP_HIGHUSER_MOVABLE);
@@ -341,7 +341,7 @@ long cdm_evict_background(struct cdm_node *node)
 	long left;
 
 	if (!node_state(node->nid, N_MEMORY) ||
-	    READ_ONCE(node->state) == CDM_NODE_DRAINING ||
+	    cdm_node_leaving(node) ||
 	    free >= high || (!node->evicting && free >= cdm_evict_low(node))) {
 		node->evicting = false;
 		node->evict_pause = 0;
