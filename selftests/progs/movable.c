@@ -530,7 +530,10 @@ static void page_out(void)
 		die("MADV_PAGEOUT");
 }
 
-/* Of this memory alone, while our stack and our code stay where they are. */
+/*
+ * Of this memory alone, while our stack and our code stay where they are. It may be lost
+ * as it is written.
+ */
 static void bind_to(const char *node)
 {
 	unsigned long mask = 1UL << strtoul(node, NULL, 0);
@@ -538,7 +541,10 @@ static void bind_to(const char *node)
 	if (syscall(SYS_mbind, mem, size, 2 /* MPOL_BIND */, &mask, 64, 0) ||
 	    madvise(mem, size, MADV_DONTNEED))
 		die("mbind");
-	fill();
+	signal(SIGBUS, on_no_page);
+	if (!sigsetjmp(no_page, 1))
+		fill();
+	signal(SIGBUS, SIG_DFL);
 }
 
 static void must(int ret, const char *what)

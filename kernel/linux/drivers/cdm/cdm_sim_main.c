@@ -48,6 +48,10 @@ static unsigned int wait_mib;
 module_param(wait_mib, uint, 0644);
 MODULE_PARM_DESC(wait_mib, "MiB from the start of each range: the memory block there takes a minute to come online, or until this is 0");
 
+static unsigned int lost_byte = 0xff;
+module_param(lost_byte, uint, 0644);
+MODULE_PARM_DESC(lost_byte, "What is read, byte for byte, of the memory of a device that is gone");
+
 /* Its setter is below. */
 static int lose = NUMA_NO_NODE;
 
@@ -374,11 +378,12 @@ static __no_sanitize_address void wipe(const struct cdm_sim *sim)
 
 	for (; pfn < end; pfn++) {
 		page = pfn_to_online_page(pfn);
-		if (!page || !page_count(page) || !PageLRU(page))
+		if (!page || !page_count(page) ||
+		    !(PageLRU(page) || folio_test_hugetlb(page_folio(page))))
 			continue;
 		word = page_address(page);
 		for (i = 0; i < PAGE_SIZE / sizeof(*word); i++)
-			WRITE_ONCE(word[i], U64_MAX);
+			WRITE_ONCE(word[i], (lost_byte & 0xff) * (U64_MAX / 0xff));
 		cond_resched();
 	}
 }
@@ -411,7 +416,7 @@ static const struct kernel_param_ops lose_ops = {
 };
 
 module_param_cb(lose, &lose_ops, &lose, 0644);
-MODULE_PARM_DESC(lose, "Write a node: its device is gone at once, and all ones are read of its memory");
+MODULE_PARM_DESC(lose, "Write a node: its device is gone at once, and its memory reads as lost_byte says");
 
 /* Hardware would be told not to use it. */
 static void sim_broken(void *priv, unsigned long pfn)

@@ -27,8 +27,6 @@ static DEFINE_XARRAY_FLAGS(broken_pages, XA_FLAGS_LOCK_IRQ);
 #define UNTOLD	XA_MARK_0
 /* Somebody referred to it when its block went offline. */
 #define USED	XA_MARK_1
-/* Its device is lost, and it is not known to be broken but for that. */
-#define LOST	XA_MARK_2
 
 static void tell_one(unsigned long pfn, int nid)
 {
@@ -73,9 +71,7 @@ void __cdm_page_broken(unsigned long pfn, bool broken)
 	struct page *page;
 	unsigned long flags;
 	int err, nid;
-	bool lost;
 
-	guard(rcu)();
 	if (!broken) {
 		xa_lock_irqsave(&broken_pages, flags);
 		__xa_erase(&broken_pages, pfn);
@@ -86,16 +82,15 @@ void __cdm_page_broken(unsigned long pfn, bool broken)
 	if (!page || !cdm_node_managed(page_to_nid(page)))
 		return;
 	nid = page_to_nid(page);
-	lost = cdm_node_lost_nid(nid);
 	xa_lock_irqsave(&broken_pages, flags);
 	err = __xa_insert(&broken_pages, pfn, xa_mk_value(nid), GFP_ATOMIC | __GFP_NOWARN);
 	if (!err)
-		__xa_set_mark(&broken_pages, pfn, lost ? LOST : UNTOLD);
+		__xa_set_mark(&broken_pages, pfn, UNTOLD);
 	xa_unlock_irqrestore(&broken_pages, flags);
 	/* -EBUSY: known, and it came back with its driver. */
-	if (!err && !lost)
+	if (!err)
 		schedule_work(&tell_work);
-	else if (err && err != -EBUSY)
+	else if (err != -EBUSY)
 		pr_err("node %d: no memory to remember that page frame %#lx is broken; do not unload its driver\n",
 		       nid, pfn);
 }
@@ -203,24 +198,6 @@ bool cdm_broken_next(const struct cdm_node *node, unsigned long *pfn, bool *used
 bool cdm_broken_known(unsigned long pfn)
 {
 	return xa_load(&broken_pages, pfn);
-}
-
-/**
- * cdm_broken_drop_lost() - a lost node's memory is removed: what comes in its place is good
- * @node: the node
- *
- * But for those pages that broke before.
- *
- * Context: any that may take a spinlock with interrupts on.
- */
-void cdm_broken_drop_lost(const struct cdm_node *node)
-{
-	unsigned long pfn, last = PHYS_PFN(node->start + node->size) - 1;
-	void *entry;
-
-	xa_for_each_range(&broken_pages, pfn, entry, PHYS_PFN(node->start), last)
-		if (xa_get_mark(&broken_pages, pfn, LOST))
-			xa_erase_irq(&broken_pages, pfn);
 }
 
 /**

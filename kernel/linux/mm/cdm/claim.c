@@ -72,6 +72,12 @@ void cdm_claim_bypass(bool on)
 	WRITE_ONCE(onliner, on ? current : NULL);
 }
 
+/* It is cdm itself that is at it. */
+bool cdm_claim_bypassed(void)
+{
+	return READ_ONCE(onliner) == current;
+}
+
 static bool covers(const struct claim *c, int nid, u64 start, u64 end)
 {
 	if (c->nid != NUMA_NO_NODE)
@@ -405,7 +411,7 @@ static int claim_notify(struct notifier_block *nb, unsigned long action, void *a
 	struct claim *c;
 	int nid;
 
-	if (action != MEM_GOING_ONLINE || READ_ONCE(onliner) == current)
+	if (action != MEM_GOING_ONLINE || cdm_claim_bypassed())
 		return NOTIFY_DONE;
 	/* The struct pages are there by now. */
 	nid = pfn_to_nid(change->start_pfn);

@@ -29,7 +29,8 @@
  * with a struct page that is gone.
  *
  * If the device is lost nothing can be moved: the pages are taken from whoever has them
- * (lost.c), and no block that went offline comes back.
+ * (lost.c). A block of which nothing is left goes offline at once, so that those who are
+ * bound to the node have no more of it, and does not come back.
  *
  * cdm_node_lock is let go of while folios move, since that may last for ever: the state
  * DRAINING keeps others off, and cdm_drain_stop() waits for its end.
@@ -82,7 +83,7 @@ struct noted {
 struct drain {
 	struct cdm_node *node;
 	bool timed;
-	bool lost;				/* its device is; there is nothing to move */
+	unsigned long *held;			/* its device is lost: bit by block */
 	unsigned long deadline;			/* jiffies */
 	unsigned int nr_to;
 	int to[2 * CDM_EVICT_NAMED];
@@ -105,7 +106,7 @@ struct drain {
 /* 0, or why it ends. */
 static int drain_over(const struct drain *d)
 {
-	if (READ_ONCE(d->node->lost) && !d->lost)
+	if (READ_ONCE(d->node->lost) && !d->held)
 		return -ENODEV;
 	if (READ_ONCE(d->node->drain_stop))
 		return -ECANCELED;
@@ -213,6 +214,9 @@ static void note(struct drain *d, unsigned long pfn, unsigned long nr, u8 status
 	struct noted *n = d->nr_noted ? &d->noted[d->nr_noted - 1] : NULL;
 
 	d->left[status] += nr;
+	if (d->held && status != CDM_MOVE_POISONED)
+		__set_bit((PFN_PHYS(pfn) - d->node->start) / memory_block_size_bytes(),
+			  d->held);
 	if (n && n->status == status && n->pfn + n->nr == pfn) {
 		n->nr += nr;
 	} else if (d->nr_noted < CDM_DRAIN_NOTED) {
@@ -229,14 +233,14 @@ static void note_left(struct drain *d, unsigned long pfn, u8 status)
 
 	/* Of pages that are on no LRU hotplug can move some, a balloon's say. */
 	if (!reasons[status] || !page ||
-	    (status == CDM_MOVE_UNMOVABLE && __PageMovable(page)))
+	    (status == CDM_MOVE_UNMOVABLE && !d->held && __PageMovable(page)))
 		return;
 	/* See note_broken(). */
 	if (status == CDM_MOVE_POISONED && cdm_broken_known(pfn))
 		return;
 	/* Freed meanwhile, perhaps. */
-	nr = status == CDM_MOVE_POISONED ? 1 : pages_at(pfn);
-	if (nr && status == CDM_MOVE_POISONED && d->lost)
+	nr = status == CDM_MOVE_POISONED && !d->held ? 1 : pages_at(pfn);
+	if (status == CDM_MOVE_POISONED && d->held)
 		status = LEFT_POISONED_USED;
 	if (nr)
 		note(d, pfn, nr, status);
@@ -350,7 +354,7 @@ static int move_chunk(struct drain *d)
 
 	if (!d->nr)
 		return 0;
-	if (d->lost) {
+	if (d->held) {
 		for (i = 0; i < d->nr; i++) {
 			note_left(d, d->pfns[i], cdm_lose_pfn(d->pfns[i]));
 			cond_resched();
@@ -443,6 +447,7 @@ static bool broken_used(const struct cdm_node *node)
 struct offliner {
 	struct cdm_node *node;
 	unsigned long *was_online;	/* bit by block of the node */
+	const unsigned long *held;	/* likewise; not these, and as many as go */
 	bool broken;			/* now those with broken pages */
 };
 
@@ -477,10 +482,12 @@ static int block_offline(struct memory_block *mem, void *arg)
 		return 0;
 	if (has_broken(mem) && broken_used(o->node))
 		return -EBUSY;
+	if (o->held && test_bit(bit, o->held))
+		return 0;
 	err = device_offline(&mem->dev);
 	if (!err)
 		__set_bit(bit, map);
-	return err < 0 ? err : 0;
+	return err < 0 && !o->held ? err : 0;
 }
 
 static int block_back(struct memory_block *mem, void *arg)
@@ -500,9 +507,10 @@ static int block_back(struct memory_block *mem, void *arg)
  * All blocks or none. A page of a block that is offline does not break any more, as far
  * as the kernel is told. What an adopted node has is its driver's to remove.
  */
-static int offline_blocks(struct cdm_node *node)
+static int offline_blocks(struct drain *d)
 {
-	struct offliner o = { .node = node };
+	struct cdm_node *node = d->node;
+	struct offliner o = { .node = node, .held = d->held };
 	int err;
 
 	o.was_online = bitmap_zalloc(node->size / memory_block_size_bytes(), GFP_KERNEL);
@@ -514,9 +522,9 @@ static int offline_blocks(struct cdm_node *node)
 	o.broken = true;
 	if (!err)
 		err = walk_memory_blocks(node->start, node->size, &o, block_offline);
-	if (!err && !node->adopted && broken_used(node))
+	if (!err && (d->held ? in_the_way(d) : !node->adopted && broken_used(node)))
 		err = -EBUSY;
-	if (err && !node->lost)
+	if (err && !d->held)
 		walk_memory_blocks(node->start, node->size, &o, block_back);
 	unlock_device_hotplug();
 	/* Whoever brings a block online in between has it taken offline again. */
@@ -524,7 +532,7 @@ static int offline_blocks(struct cdm_node *node)
 		err = offline_and_remove_memory(node->start, node->added);
 		if (!err) {
 			node->added = 0;
-		} else if (!node->lost) {
+		} else if (!d->held) {
 			lock_device_hotplug();
 			walk_memory_blocks(node->start, node->size, &o, block_back);
 			unlock_device_hotplug();
@@ -537,14 +545,15 @@ static int offline_blocks(struct cdm_node *node)
 
 static int drain_offline(struct drain *d)
 {
-	unsigned long end = jiffies + CDM_HOTPLUG_SLICE;
+	/* What came to a lost node meanwhile hotplug cannot move. */
+	unsigned long end = jiffies + (d->held ? HZ : CDM_HOTPLUG_SLICE);
 	struct cdm_slice slice;
 	int err;
 
 	if (d->timed && time_before(d->deadline, end))
 		end = d->deadline;
 	cdm_slice_begin(&slice, end);
-	err = offline_blocks(d->node);
+	err = offline_blocks(d);
 	cdm_slice_end(&slice);
 	return err;
 }
@@ -691,18 +700,22 @@ free:
 int cdm_drain_lost(struct cdm_node *node)
 {
 	struct drain *d = kvzalloc(sizeof(*d), GFP_KERNEL);
-	int err;
+	int err = -ENOMEM;
 
 	if (!d)
-		return -ENOMEM;
+		return err;
 	d->node = node;
-	d->lost = true;
+	d->held = bitmap_zalloc(node->size / memory_block_size_bytes(), GFP_KERNEL);
+	if (!d->held)
+		goto free;
 	mutex_unlock(&cdm_node_lock);
 	err = drain_round(d);
 	drain_report(d);
 	mutex_lock(&cdm_node_lock);
 	if (!err)
-		err = in_the_way(d) ? -EBUSY : drain_offline(d);
+		err = drain_offline(d);
+	bitmap_free(d->held);
+free:
 	kvfree(d);
 	return err;
 }

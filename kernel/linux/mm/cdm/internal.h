@@ -365,7 +365,6 @@ static inline void cdm_evict_check(struct cdm_node *node)
 void cdm_broken_keep_out(u64 start, u64 size);
 bool cdm_broken_next(const struct cdm_node *node, unsigned long *pfn, bool *used);
 bool cdm_broken_known(unsigned long pfn);
-void cdm_broken_drop_lost(const struct cdm_node *node);
 ssize_t cdm_broken_show(const struct cdm_node *node, char *buf);
 #else
 static inline void cdm_broken_keep_out(u64 start, u64 size)
@@ -381,10 +380,6 @@ static inline bool cdm_broken_next(const struct cdm_node *node, unsigned long *p
 static inline bool cdm_broken_known(unsigned long pfn)
 {
 	return false;
-}
-
-static inline void cdm_broken_drop_lost(const struct cdm_node *node)
-{
 }
 
 static inline ssize_t cdm_broken_show(const struct cdm_node *node, char *buf)

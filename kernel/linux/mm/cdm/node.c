@@ -206,6 +206,7 @@ struct cdm_node *cdm_node_alloc(int nid, u64 start, u64 size)
 /* Of a node that is not in the registry, or not any more. */
 void cdm_node_free(struct cdm_node *node)
 {
+	cdm_lost_free(node);
 	kfree(node->left);
 	cdm_fstate_free(node);
 	kvfree(node->queue);
@@ -552,8 +553,9 @@ int cdm_node_set_mode(struct cdm_node *node, enum cdm_node_mode mode)
  * Blocks come and go through /sys/devices/system/memory or the driver of an
  * adopted node. Only the last to go and the first to come change a node, and
  * only between ONLINE and OFFLINE: in every other state one of the functions
- * above is at work and sets the state itself. Nothing is refused here: a
- * refusal would not tell a policy's veto from a rollback.
+ * above is at work and sets the state itself. Nothing is refused here, as a
+ * refusal would not tell a policy's veto from a rollback, but for one: that
+ * somebody holds pages of a lost node is seen only as long as they are online.
  *
  * Context: device_hotplug_lock and mem_hotplug_lock held, so no mutex of ours.
  */
@@ -565,6 +567,11 @@ static int cdm_memory_notify(struct notifier_block *nb, unsigned long action,
 	int nid = change->status_change_nid;
 	struct cdm_node *node;
 
+	if (action == MEM_GOING_OFFLINE && !cdm_claim_bypassed()) {
+		guard(rcu)();
+		return cdm_node_lost_nid(pfn_to_nid(change->start_pfn)) ?
+		       notifier_from_errno(-EBUSY) : NOTIFY_DONE;
+	}
 	if (action != MEM_ONLINE && action != MEM_OFFLINE)
 		return NOTIFY_DONE;
 	if (nid == NUMA_NO_NODE)

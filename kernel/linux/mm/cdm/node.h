@@ -44,6 +44,7 @@ int cdm_node_online_blocks(struct cdm_node *node);
 /* ---- claim.c; claims have their own lock --------------------------------- */
 
 void cdm_claim_bypass(bool on);
+bool cdm_claim_bypassed(void);
 int cdm_claim_check(const struct cdm_node_desc *desc);
 void cdm_claim_done(const struct cdm_node_desc *desc, bool failed);
 int cdm_claim_write(char *text);
@@ -74,6 +75,7 @@ int cdm_online_nid(int nid);
 /* ---- node_lost.c ---------------------------------------------------------- */
 
 void cdm_lost_init(struct cdm_node *node);
+void cdm_lost_free(struct cdm_node *node);
 int cdm_lost_unregister(struct cdm_node *node);
 
 #endif /* _MM_CDM_NODE_H */

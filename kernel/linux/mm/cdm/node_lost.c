@@ -25,8 +25,19 @@
 #define CDM_LOST_PAUSE		(HZ / 20)
 #define CDM_LOST_PAUSE_MAX	(5 * HZ)
 
-/* Nodes that hold pages of lost devices; under cdm_node_lock. */
+/* Nodes whose device is lost, until they are freed: movers ask as long as there are any. */
 static unsigned int nr_lost;
+static DEFINE_SPINLOCK(nr_lost_lock);
+
+static void count_lost(int n)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&nr_lost_lock, flags);
+	nr_lost += n;
+	assign_bit(CDM_ASKED_LOST, &cdm_migrate_asked, nr_lost);
+	spin_unlock_irqrestore(&nr_lost_lock, flags);
+}
 
 static void lost_enter(struct cdm_node *node)
 {
@@ -34,8 +45,6 @@ static void lost_enter(struct cdm_node *node)
 	cdm_drain_stop(node);
 	if (node->state == CDM_NODE_FAILED || node->drained)
 		return;
-	if (!nr_lost++)
-		set_bit(CDM_ASKED_LOST, &cdm_migrate_asked);
 	cdm_queue_close(node);
 	/* Strangers' pages would come to it and be taken from them again. */
 	cdm_node_set_mode(node, CDM_MODE_CLOSED);
@@ -44,9 +53,6 @@ static void lost_enter(struct cdm_node *node)
 
 static void lost_leave(struct cdm_node *node)
 {
-	if (!--nr_lost)
-		clear_bit(CDM_ASKED_LOST, &cdm_migrate_asked);
-	cdm_broken_drop_lost(node);
 	node->drained = true;
 	cdm_node_enter(node, CDM_NODE_OFFLINE);
 	cdm_call_node_phase(node, CDM_CB_NODE_OFFLINE, CDM_DONE);
@@ -97,12 +103,16 @@ static void lost_work(struct work_struct *work)
  * for that with cdm_node_unregister(). There is no way back but to register again, which
  * is refused until the memory is removed.
  *
- * Context: any.
+ * A driver whose device may go while it unregisters calls cdm_node_drain() before, with
+ * a time-out.
+ *
+ * Context: any but NMI.
  */
 void cdm_node_lost(struct cdm_node *node)
 {
 	if (WARN_ON_ONCE(node->adopted) || xchg(&node->lost, true))
 		return;
+	count_lost(1);
 	pr_err("node %d: %s is lost, and %llu MiB of memory with it\n", node->nid,
 	       node->name, node->size >> 20);
 	queue_delayed_work(system_unbound_wq, &node->lost_work, 0);
@@ -132,6 +142,18 @@ int cdm_lost_unregister(struct cdm_node *node)
 	pr_warn("node %d: %s goes, and somebody holds pages of its lost memory; see nodes/%d/left\n",
 		node->nid, node->name, node->nid);
 	return -EBUSY;
+}
+
+/**
+ * cdm_lost_free() - part of freeing a node
+ * @node: the node
+ *
+ * Context: any but NMI.
+ */
+void cdm_lost_free(struct cdm_node *node)
+{
+	if (node->lost)
+		count_lost(-1);
 }
 
 /**
