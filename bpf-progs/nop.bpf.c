@@ -2,7 +2,7 @@
 /*
  * nop: asks for nothing and counts how often it was asked.
  *
- * What it does: every place and migrate event of every managed node gets the
+ * What it does: every place, access and migrate event of every managed node gets the
  * default answer, so pages go and stay where they would without a policy. Its
  * own count is of place; the kernel counts both.
  *
@@ -21,6 +21,11 @@ __u64 CDM_CALLBACK(place, nop_place, const struct cdm_place_ctx *c)
 	return cdm_count(cdm_default());
 }
 
+__u64 CDM_CALLBACK(access, nop_access, const struct cdm_access_ctx *c)
+{
+	return cdm_default();
+}
+
 __u64 CDM_CALLBACK(migrate, nop_migrate, const struct cdm_migrate_ctx *c)
 {
 	return cdm_default();
@@ -28,6 +33,7 @@ __u64 CDM_CALLBACK(migrate, nop_migrate, const struct cdm_migrate_ctx *c)
 
 CDM_OPS_DEFINE(nop_ops,
 	.place	= (void *)nop_place,
+	.access	= (void *)nop_access,
 	.migrate = (void *)nop_migrate,
 	.node	= CDM_NODE_ALL,
 	.name	= "nop");

@@ -263,6 +263,10 @@ static __always_inline void cdm_say_of_all(const struct cdm_reclaim_ctx *c, __u6
 }
 
 /* cdm_candidate.flags and cdm_folio_info.flags */
+#define CDM_ACCESS_WRITE	(1U << 0)
+#define CDM_ACCESS_ANON		(1U << 1)
+#define CDM_ACCESS_SHARED	(1U << 2)
+
 #define CDM_FOLIO_ANON		(1U << 0)
 #define CDM_FOLIO_DIRTY		(1U << 1)
 #define CDM_FOLIO_REFERENCED	(1U << 2)

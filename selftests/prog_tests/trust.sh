@@ -240,14 +240,6 @@ test_trust_loops()
 }
 
 # timeout: 300
-# Callbacks whose events come with later versions
-test_trust_reserved()
-{
-	refused cb_access load -95 'kernel callback access: .*does not deliver'
-	accepted good
-}
-
-# timeout: 300
 # A map without a link could be neither swapped nor watched
 test_trust_no_link()
 {

@@ -19,6 +19,10 @@ const volatile __u32 migrate_mover;
 /* Only so many times, then 0; 0: always. */
 const volatile __u64 migrate_times;
 
+/* ... and to accesses; only so many times, then 0; 0: always. */
+const volatile __u64 access_answer;
+const volatile __u64 access_times;
+
 /* Only faults of this process are answered and counted below; 0: all. */
 __u32 target;
 
@@ -51,6 +55,11 @@ __u32 ask_order, ask_anon, ask_ms, moved_order;
 __u64 n_answered;
 /* Events with a frame that does not fit, and folios that the kfunc saw fit. */
 __u64 n_pfn_wrong, n_ask_info_same;
+/* By enum cdm_access_kind; writes, and of memory of each kind. What the last one said. */
+__u64 n_access[2], n_access_write, n_access_anon, n_access_shared, n_access_order[16];
+__s32 access_src, access_acc, access_def;
+/* Accesses whose facts are not those of the folio. */
+__u64 n_access_wrong, n_access_answered;
 /* page_id of all that moved, xored: of the first @half, and of all. */
 const volatile __u64 half;
 __u64 ids, ids_of_half, n_ids, n_no_id;
@@ -129,6 +138,38 @@ void CDM_CALLBACK(placed, ev_placed, const struct cdm_placed_ctx *c)
 		ADD(n_info_same, 1);
 	placed_info = info;
 	GIVE_UP(c, CDM_CB_PLACED);
+}
+
+__u64 CDM_CALLBACK(access, ev_access, const struct cdm_access_ctx *c)
+{
+	struct cdm_folio_info info = {};
+	__u32 kind = c->kind & 1, order = c->order & 15;
+
+	barrier_var(kind);
+	barrier_var(order);
+	if (target && c->tgid != target)
+		return 0;
+	ADD(n_access[kind & 1], c->count);
+	ADD(n_access_order[order & 15], 1);
+	if (c->flags & CDM_ACCESS_WRITE)
+		ADD(n_access_write, 1);
+	if (c->flags & CDM_ACCESS_ANON)
+		ADD(n_access_anon, 1);
+	if (c->flags & CDM_ACCESS_SHARED)
+		ADD(n_access_shared, 1);
+	access_src = c->src_nid;
+	access_acc = c->acc_nid;
+	access_def = c->def_nid;
+	/* Its page table is locked, so that it is what it is. */
+	if (cdm_bpf_folio_info(&c->common, c->pfn, &info, sizeof(info)) ||
+	    info.nid != c->src_nid || info.order != c->order ||
+	    info.cgroup_id != c->cgroup_id || info.pfn != c->pfn || !c->mm_cookie ||
+	    !(info.flags & CDM_FOLIO_ANON) != !(c->flags & CDM_ACCESS_ANON))
+		ADD(n_access_wrong, 1);
+	GIVE_UP(c, CDM_CB_ACCESS);
+	if (access_times && ADD(n_access_answered, 1) >= access_times)
+		return 0;
+	return access_answer;
 }
 
 __u64 CDM_CALLBACK(migrate, ev_migrate, const struct cdm_migrate_ctx *c)
@@ -261,6 +302,7 @@ void CDM_CALLBACK(dump, ev_dump, const struct cdm_dump_ctx *c)
 
 CDM_OPS_DEFINE(events_ops,
 	.place		= (void *)ev_place,
+	.access		= (void *)ev_access,
 	.migrate	= (void *)ev_migrate,
 	.placed		= (void *)ev_placed,
 	.migrated	= (void *)ev_migrated,

@@ -22,15 +22,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What a callback is. Reserved ones are refused whatever they call. */
-enum kind { ATOMIC, SLEEPABLE, RESERVED };
+enum kind { ATOMIC, SLEEPABLE };
 
 static const struct {
 	const char *name;
 	enum kind kind;
 } callbacks[] = {
 	{ "place",		ATOMIC },
-	{ "access",		RESERVED },
+	{ "access",		ATOMIC },
 	{ "migrate",		ATOMIC },
 	{ "reclaim",		ATOMIC },
 	{ "placed",		ATOMIC },
@@ -330,8 +329,7 @@ int main(void)
 	for (cb = 0; cb < NR_CB; cb++) {
 		for (kf = 0; kf < NR_KF; kf++) {
 			for (s = 0; s < 2; s++) {
-				bool want = callbacks[cb].kind != RESERVED &&
-					    kfuncs[kf].allowed & (1u << cb) &&
+				bool want = kfuncs[kf].allowed & (1u << cb) &&
 					    (!s || callbacks[cb].kind == SLEEPABLE) &&
 					    (s || !kfuncs[kf].sleeps);
 

@@ -3,10 +3,11 @@
  * Has its memory moved in each way that a process can ask for, and says where it
  * is then.
  *
- *	moveme [-s KIB] [-n NODE] [-m huge|nohuge|hugetlb] ACTION...
+ *	moveme [-s KIB] [-n NODE] [-m huge|nohuge|hugetlb] [-f FILE] ACTION...
  *
  * The memory is aligned to 2 MiB, prefers NODE (0) when it is touched and has no
- * mempolicy afterwards. Actions, one after the other:
+ * mempolicy afterwards. With -f it is a shared mapping of FILE, which becomes that
+ * long. Actions, one after the other:
  *
  *	move=N		move_pages() of all pages to node N
  *	migrate=A,B	migrate_pages() from node A to node B
@@ -16,8 +17,10 @@
  *	offline		madvise(MADV_SOFT_OFFLINE) of the first page
  *	pin		a long-term pin of it all, by gup_test
  *	use=SEC		write to every page for so long
+ *	read=SEC	read every page for so long, after it was written to its file
  *	hold		print "ready FROM-TO" and wait for SIGUSR1, for two minutes
  *	where		print "pages P node N" for each node, as move_pages() finds it
+ *	slept		print "slept N": how often it has waited for anything
  *
  * What an action's system call said is printed as "ACTION RETURN ERRNO". Each
  * word that was written is checked at the end: exits with 1 if one is lost.
@@ -34,6 +37,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -180,6 +184,16 @@ static void use(int sec)
 	}
 }
 
+static void read_only(int sec)
+{
+	time_t end = time(NULL) + sec;
+
+	if (msync(mem, size, MS_SYNC))
+		die("msync");
+	while (time(NULL) < end)
+		check();
+}
+
 static void hold(void)
 {
 	int i;
@@ -222,8 +236,15 @@ static void act(const char *a)
 		said(a, pin());
 	} else if (!strncmp(a, "use=", 4)) {
 		use(x);
+	} else if (!strncmp(a, "read=", 5)) {
+		read_only(x);
 	} else if (!strcmp(a, "hold")) {
 		hold();
+	} else if (!strcmp(a, "slept")) {
+		struct rusage u;
+
+		getrusage(RUSAGE_SELF, &u);
+		printf("slept %ld\n", u.ru_nvcsw);
 	} else if (!strcmp(a, "where")) {
 		where();
 	} else {
@@ -234,13 +255,18 @@ static void act(const char *a)
 
 int main(int argc, char **argv)
 {
-	int c, flags = MAP_PRIVATE | MAP_ANONYMOUS, advice = -1;
+	int c, flags = MAP_PRIVATE | MAP_ANONYMOUS, advice = -1, file = -1;
 	unsigned long mask = 1;
 
-	while ((c = getopt(argc, argv, "+s:n:m:")) != -1) {
+	while ((c = getopt(argc, argv, "+s:n:m:f:")) != -1) {
 		switch (c) {
 		case 's': size = strtoul(optarg, NULL, 0) << 10; break;
 		case 'n': mask = 1UL << atoi(optarg); break;
+		case 'f':
+			file = open(optarg, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+			if (file < 0)
+				die(optarg);
+			break;
 		case 'm':
 			if (!strcmp(optarg, "hugetlb"))
 				flags |= MAP_HUGETLB;
@@ -257,6 +283,10 @@ int main(int argc, char **argv)
 	if (mem == MAP_FAILED)
 		die("mmap");
 	mem = (char *)(((unsigned long)mem + ALIGN_TO - 1) & ~(ALIGN_TO - 1));
+	if (file >= 0 && (ftruncate(file, size) ||
+			  mmap(mem, size, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_FIXED, file, 0) == MAP_FAILED))
+		die("mapping the file");
 	if (advice >= 0 && madvise(mem, size, advice))
 		die("madvise");
 	if (mbind(mem, size, MPOL_PREFERRED, &mask, MAX_NODE, 0))

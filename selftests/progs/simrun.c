@@ -16,6 +16,7 @@
  *	child	what the parent wrote before a fork; the child runs
  *	uffd	memory whose faults user space never answers
  *	pipe	anon, and -H later the first page is held by a pipe
+ *	spin	anon, and a CPU reads it all the time meanwhile
  *
  * Keys: ret (0 or the errno), the results of struct cdm_sim_run, served_N,
  * resident_N (pages now on node N), absent, sum (of all words, as the CPU reads
@@ -27,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,8 +108,20 @@ static void register_uffd(void *p, size_t size)
 		die("userfaultfd");
 }
 
+static void *spin(void *arg)
+{
+	volatile uint64_t *p = arg;
+	size_t i;
+
+	for (;;)
+		for (i = 0; i < env.size / sizeof(*p); i += PAGE / sizeof(*p))
+			(void)p[i];
+	return NULL;
+}
+
 static void prepare(uint64_t *p, size_t size)
 {
+	pthread_t thread;
 	volatile uint64_t sink;
 	size_t i;
 
@@ -119,6 +133,8 @@ static void prepare(uint64_t *p, size_t size)
 			sink = p[i];
 	} else if (is("uffd")) {
 		register_uffd(p, size);
+	} else if (is("spin") && pthread_create(&thread, NULL, spin, p)) {
+		die("pthread_create");
 	}
 	(void)sink;
 }

@@ -406,15 +406,6 @@ CASE(loop_dump, .dump = (void *)p_loop_dump);
 CASE(bounded, .place = (void *)p_bounded);		/* twin */
 CASE(loop_tick, .tick = (void *)p_loop_tick);		/* twin */
 
-/* ---- callbacks whose events do not exist yet ------------------------------------ */
-
-__u64 CDM_CALLBACK(access, p_access, const void *c)
-{
-	return 0;
-}
-
-CASE(cb_access, .access = (void *)p_access);
-
 /* ---- init ----------------------------------------------------------------------- */
 
 __s32 CDM_CALLBACK_S(init, p_init_refuse, const struct cdm_init_ctx *c)

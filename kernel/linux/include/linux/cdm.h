@@ -47,7 +47,8 @@ struct mm_struct;
  * node. An int that was returned through u64, -22 say, has a node out of range
  * and is a bad answer, not a request.
  *
- * place() takes a node; migrate() a node, keep and deny. What becomes of a folio
+ * place() takes a node; access() a node, throttle, keep, queued and deny; migrate() a
+ * node, keep and deny. What becomes of a folio
  * that reclaim() is asked about is said in the same encoding, one by one
  * (cdm_bpf_evict_verdict()).
  *
@@ -485,7 +486,66 @@ struct cdm_reclaim_ctx {
 	__u32 __pad;
 };
 
-struct cdm_access_ctx;
+/**
+ * enum cdm_access_kind - how it is known that a folio was accessed
+ * @CDM_ACCESS_HINT: a CPU's NUMA hint fault
+ * @CDM_ACCESS_DEVICE: a device's fault, at a page table entry that is there for hint
+ *	faults
+ */
+enum cdm_access_kind {
+	CDM_ACCESS_HINT,
+	CDM_ACCESS_DEVICE,
+};
+
+#define CDM_ACCESS_WRITE	BIT(0)
+#define CDM_ACCESS_ANON		BIT(1)
+#define CDM_ACCESS_SHARED	BIT(2)
+
+/**
+ * struct cdm_access_ctx - a processor touched a folio that lives elsewhere
+ * @common: see struct cdm_common
+ * @addr: the page that was touched; the first of the folio's mapping if a huge page is
+ *	mapped as one
+ * @pfn: first page frame of the folio
+ * @cgroup_id: cgroup charged for the folio, 0 if none or not known
+ * @mm_cookie: names the address space, never reused
+ * @vm_flags: VM_* of the mapping
+ * @tgid: process that owns the address space, in the initial pid namespace
+ * @src_nid: node the folio lives on
+ * @acc_nid: node of the CPU, or of the device, that touched it
+ * @def_nid: where the kernel would move it if the answer is 0, NUMA_NO_NODE if it
+ *	would stay
+ * @kind: enum cdm_access_kind
+ * @flags: CDM_ACCESS_WRITE it was a write, CDM_ACCESS_ANON anonymous memory,
+ *	CDM_ACCESS_SHARED several processes map it, as far as that is seen at a glance
+ * @order: the folio has 1 << @order pages
+ * @count: accesses that this event stands for
+ * @access: accesses reported since it arrived on @src_nid
+ * @moved_ms: milliseconds since it last moved between nodes, at least 1; 0 if it
+ *	is not known to have moved. Known of folios on managed nodes
+ * @from_nid: node it left then, NUMA_NO_NODE likewise
+ * @__pad: reserved
+ */
+struct cdm_access_ctx {
+	struct cdm_common common;
+	__u64 addr;
+	__u64 pfn;
+	__u64 cgroup_id;
+	__u64 mm_cookie;
+	__u64 vm_flags;
+	__u32 tgid;
+	__s32 src_nid;
+	__s32 acc_nid;
+	__s32 def_nid;
+	__u32 kind;
+	__u32 flags;
+	__u32 order;
+	__u32 count;
+	__u32 access;
+	__u32 moved_ms;
+	__s32 from_nid;
+	__u32 __pad;
+};
 
 /**
  * struct cdm_ops - a policy
@@ -507,7 +567,20 @@ struct cdm_ops {
 	 */
 	__u64 (*place)(const struct cdm_place_ctx *ctx);
 
-	/** @access: reserved for the access events; refused until they exist. */
+	/**
+	 * @access: a folio was touched from another node: what to do about it?
+	 *
+	 * The owner is that of the node the folio is on, if managed, else of the
+	 * device that touched it, else of the node where the kernel would move it.
+	 * Called at each NUMA hint fault of such a folio. Default: NUMA balancing's
+	 * verdict for a CPU; for a device the folio stays.
+	 *
+	 * Context: atomic, a page table is locked. Return: 0; a node, to which the
+	 * folio moves at once if it can, or later with CDM_ANS_QUEUED;
+	 * CDM_ANS_DENY or the node that it is on: it stays. With these, but not with a
+	 * move at once, a keep time. With any, microseconds that a CPU's task
+	 * sleeps before it goes on in user space; a device is not throttled.
+	 */
 	__u64 (*access)(const struct cdm_access_ctx *ctx);
 
 	/**

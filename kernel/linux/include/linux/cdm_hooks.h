@@ -42,6 +42,7 @@ extern bool cdm_place_all;		/* a policy owns place for all nodes */
 #define CDM_ASKED_POLICY	0
 #define CDM_ASKED_LOST		1
 extern unsigned long cdm_migrate_asked;
+extern bool cdm_access_owned;		/* a policy owns access for some node */
 extern nodemask_t cdm_managed_nodes;
 extern nodemask_t cdm_isolated_nodes;
 
@@ -179,6 +180,21 @@ static inline void cdm_folio_moved(struct folio *src, struct folio *dst,
 {
 	if (static_branch_unlikely(&cdm_nodes_key))
 		__cdm_folio_moved(src, dst, reason);
+}
+
+int __cdm_access_hint(struct folio *folio, struct vm_fault *vmf, unsigned long addr,
+		      int def_nid);
+
+/*
+ * A hint fault: where the folio shall move, NUMA_NO_NODE to stay. @def_nid is where the
+ * kernel would move it.
+ */
+static inline int cdm_access_hint(struct folio *folio, struct vm_fault *vmf,
+				  unsigned long addr, int def_nid)
+{
+	if (static_branch_unlikely(&cdm_nodes_key) && READ_ONCE(cdm_access_owned))
+		return __cdm_access_hint(folio, vmf, addr, def_nid);
+	return def_nid;
 }
 
 /* Movers, in movers.c. */
@@ -384,6 +400,12 @@ static inline struct folio *cdm_folio_placed(struct folio *folio)
 static inline void cdm_folio_moved(struct folio *src, struct folio *dst,
 				   int reason)
 {
+}
+
+static inline int cdm_access_hint(struct folio *folio, struct vm_fault *vmf,
+				  unsigned long addr, int def_nid)
+{
+	return def_nid;
 }
 
 static inline bool cdm_counts_isolated(int reason)

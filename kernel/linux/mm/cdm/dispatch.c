@@ -67,7 +67,8 @@ u64 cdm_mm_cookie(struct mm_struct *mm)
 }
 EXPORT_SYMBOL_GPL(cdm_mm_cookie);
 
-static u32 cdm_mm_tgid(struct mm_struct *mm)
+/* Under RCU. */
+u32 cdm_mm_tgid(struct mm_struct *mm)
 {
 	if (likely(current->mm == mm))
 		return current->tgid;
@@ -100,8 +101,7 @@ static int cdm_place_answer(struct cdm_policy *p, u64 ans)
 }
 
 /* May the faulting task have memory of @nid at @addr? */
-static bool cdm_place_allowed(int nid, struct vm_area_struct *vma,
-			      unsigned long addr, int order)
+bool cdm_node_allowed(int nid, struct vm_area_struct *vma, unsigned long addr, int order)
 {
 	struct mempolicy *pol;
 	pgoff_t ilx;
@@ -261,7 +261,7 @@ static bool cdm_place_node(const struct cdm_place_ctx *ctx,
 	*nid = ans ? cdm_place_answer(p, ans) : ctx->dev_nid;
 	if (*nid == NUMA_NO_NODE)
 		return false;
-	if (cdm_place_allowed(*nid, vma, ctx->addr, ctx->order))
+	if (cdm_node_allowed(*nid, vma, ctx->addr, ctx->order))
 		return true;
 	if (ans)
 		cdm_policy_count(p, CDM_PSTAT_OVERRIDDEN);

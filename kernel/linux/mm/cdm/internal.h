@@ -423,10 +423,11 @@ enum cdm_policy_stat {
 	CDM_PSTAT_CALLS,			/* + enum cdm_cb */
 	CDM_PSTAT_DEFAULT = CDM_PSTAT_CALLS + CDM_NR_CB, /* answered 0 */
 	CDM_PSTAT_USED,		/* as answered: the node was tried, the folio kept */
-	CDM_PSTAT_FULL,		/* place: the answered node had no room */
+	CDM_PSTAT_FULL,		/* no room: on place's node, in access's queue */
 	CDM_PSTAT_OVERRIDDEN,	/* usable, but not allowed: BIND, cpuset */
 	CDM_PSTAT_BAD,		/* not usable */
 	CDM_PSTAT_KEPT,		/* not asked, and denied: under keep */
+	CDM_PSTAT_THROTTLED,	/* accesses that made their task wait */
 	CDM_PSTAT_DENIED,	/* + enum cdm_mover; those under keep as well */
 	CDM_NR_PSTATS = CDM_PSTAT_DENIED + CDM_NR_MOVERS,
 };
@@ -515,7 +516,7 @@ struct cdm_policy {
 struct cdm_table {
 	struct rcu_head rcu;
 	int nr;
-	bool has_placed, has_migrate, has_migrated;
+	bool has_placed, has_access, has_migrate, has_migrated;
 	/* [callback][nid]; an all-nodes policy fills the row, later nodes too. */
 	struct cdm_policy *owner[CDM_NR_OWNED][MAX_NUMNODES];
 	/* Owners for events that belong to no managed node. */
@@ -644,6 +645,8 @@ void cdm_place_key_put(void);
 
 /* dispatch.c */
 u64 cdm_place_by_trampoline(const u64 *args);
+u32 cdm_mm_tgid(struct mm_struct *mm);
+bool cdm_node_allowed(int nid, struct vm_area_struct *vma, unsigned long addr, int order);
 
 /* movers.c */
 u64 cdm_migrate_by_trampoline(const u64 *args);

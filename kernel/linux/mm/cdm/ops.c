@@ -97,6 +97,8 @@ static void cdm_table_add(struct cdm_table *t, int i, struct cdm_policy *p)
 	t->policies[i] = p;
 	if (p->ops->placed)
 		t->has_placed = true;
+	if (p->ops->access)
+		t->has_access = true;
 	if (p->ops->migrate)
 		t->has_migrate = true;
 	if (p->ops->migrated)
@@ -149,6 +151,7 @@ static int cdm_table_change(struct cdm_policy *add, struct cdm_policy *del)
 	new->nr = nr;
 
 	WRITE_ONCE(cdm_place_all, new->all[CDM_CB_PLACE]);
+	WRITE_ONCE(cdm_access_owned, new->has_access);
 	assign_bit(CDM_ASKED_POLICY, &cdm_migrate_asked, new->has_migrate);
 	WRITE_ONCE(cdm_migrated_heard, new->has_migrated);
 	rcu_assign_pointer(cdm_table, new);

@@ -306,6 +306,8 @@ static ssize_t policy_stats_show(struct kobject *kobj,
 	len += sysfs_emit_at(buf, len, "denied %llu\n", policy_denied(p));
 	len += sysfs_emit_at(buf, len, "kept %llu\n",
 			     cdm_policy_stat(p, CDM_PSTAT_KEPT));
+	len += sysfs_emit_at(buf, len, "throttled %llu\n",
+			     cdm_policy_stat(p, CDM_PSTAT_THROTTLED));
 	return len;
 }
 

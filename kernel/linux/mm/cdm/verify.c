@@ -26,9 +26,6 @@
 #define CDM_SLEEPABLE	(CDM_CB_BIT(NODE_ONLINE) | CDM_CB_BIT(NODE_OFFLINE) | \
 			 CDM_CB_BIT(TICK) | CDM_CB_BIT(INIT) | CDM_CB_BIT(EXIT))
 
-/* Members whose events this kernel does not deliver yet. */
-#define CDM_UNSUPPORTED	CDM_CB_BIT(ACCESS)
-
 u32 cdm_ops_btf_id;
 
 static DEFINE_SPINLOCK(last_error_lock);
@@ -158,11 +155,6 @@ int cdm_ops_check_member(const struct btf_type *t,
 
 	if (cb >= CDM_NR_CB)
 		return cdm_refuse(-EINVAL, "member %u of struct cdm_ops is not a callback", cb);
-
-	if (BIT(cb) & CDM_UNSUPPORTED)
-		return cdm_refuse(-EOPNOTSUPP,
-				  "callback %s: this kernel does not deliver its event; leave it out",
-				  cdm_cb_names[cb]);
 
 	if (BIT(cb) & CDM_SLEEPABLE) {
 		if (cdm_reads_user(prog))

@@ -83,6 +83,42 @@ TRACE_EVENT(cdm_place,
 		  __entry->answer_nid, __entry->got_nid)
 );
 
+TRACE_EVENT(cdm_access,
+	TP_PROTO(const struct cdm_access_ctx *ctx, u64 policy, u64 answer),
+	TP_ARGS(ctx, policy, answer),
+	TP_STRUCT__entry(
+		__field(u64, addr)
+		__field(u64, pfn)
+		__field(u64, policy)
+		__field(u64, answer)
+		__field(u32, tgid)
+		__field(int, src_nid)
+		__field(int, acc_nid)
+		__field(int, def_nid)
+		__field(u32, order)
+		__field(u32, kind)
+	),
+	TP_fast_assign(
+		__entry->addr = ctx->addr;
+		__entry->pfn = ctx->pfn;
+		__entry->policy = policy;
+		__entry->answer = answer;
+		__entry->tgid = ctx->tgid;
+		__entry->src_nid = ctx->src_nid;
+		__entry->acc_nid = ctx->acc_nid;
+		__entry->def_nid = ctx->def_nid;
+		__entry->order = ctx->order;
+		__entry->kind = ctx->kind;
+	),
+	TP_printk("tgid=%u addr=%#llx pfn=%#llx order=%u kind=%s src_nid=%d acc_nid=%d def_nid=%d policy=%llu answer=%#llx",
+		  __entry->tgid, __entry->addr, __entry->pfn, __entry->order,
+		  __print_symbolic(__entry->kind,
+				   { CDM_ACCESS_HINT, "hint" },
+				   { CDM_ACCESS_DEVICE, "device" }),
+		  __entry->src_nid, __entry->acc_nid, __entry->def_nid,
+		  __entry->policy, __entry->answer)
+);
+
 TRACE_EVENT(cdm_placed,
 	TP_PROTO(u64 pfn, int nid, u32 order, u64 seq),
 	TP_ARGS(pfn, nid, order, seq),

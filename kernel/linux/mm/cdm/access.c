@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A processor touched a folio that lives elsewhere: what shall be done about it?
+ *
+ * A CPU tells by a NUMA hint fault: automatic NUMA balancing takes the access rights
+ * from page table entries now and then, to see who uses what. It would then pull the
+ * page to that CPU's node, by the second fault at the latest, which a device that uses
+ * the same page undoes. Whoever owns access says what to do instead:
+ *
+ *	hint fault, page table locked
+ *	 | the kernel has made up its mind: a node, or stay
+ *	 v ask: owner of the node that the folio is on, or else would go to
+ *	 |   0		as the kernel wants
+ *	 |   node	there, now, by the kernel's own way, which asks migrate
+ *	 |   queued	... later, by kcdmd: this access does not wait for it
+ *	 |   deny	stay
+ *	 |   keep	... and for so long no mover that can do without takes it
+ *	 v   throttle	the accessor sleeps, once it has let go of all locks
+ *
+ * A device that meets such an entry is asked about, too. It has no node that the kernel
+ * would pull the page to: as far as the kernel is asked, the page stays.
+ *
+ * Context: a page table is locked, so callbacks are atomic, and nothing here waits.
+ */
+#define pr_fmt(fmt) "cdm: " fmt
+
+#include <linux/cdm_move.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/task_work.h>
+#include <linux/topology.h>
+#include <trace/events/cdm.h>
+
+#include "call.h"
+#include "internal.h"
+
+bool cdm_access_owned __read_mostly;
+
+/* ---- throttle -------------------------------------------------------------- */
+
+/*
+ * On its way back to user space a task holds nothing that anybody waits for. It has one
+ * sleep before it at most, the longest that was asked for, whatever it touched meanwhile;
+ * 65 ms then, as the answer has no room for more. A signal ends it.
+ */
+struct throttled {
+	struct callback_head work;
+	unsigned int us;
+};
+
+static void throttle_sleep(struct callback_head *work)
+{
+	struct throttled *t = container_of(work, struct throttled, work);
+	ktime_t left = ns_to_ktime(t->us * (u64)NSEC_PER_USEC);
+
+	kfree(t);
+	if (current->flags & PF_EXITING)
+		return;
+	set_current_state(TASK_INTERRUPTIBLE);
+	schedule_hrtimeout(&left, HRTIMER_MODE_REL);
+}
+
+static bool is_throttle(struct callback_head *work, void *data)
+{
+	return work->func == throttle_sleep;
+}
+
+/* False if the accessor cannot be made to wait. */
+static bool throttle(unsigned int us)
+{
+	struct callback_head *work;
+	struct throttled *t;
+
+	/* Threads of the kernel never go back; what a device waits for is its driver's. */
+	if ((current->flags & PF_KTHREAD) || current->cdm_scope)
+		return false;
+	work = task_work_cancel_match(current, is_throttle, NULL);
+	if (work) {
+		t = container_of(work, struct throttled, work);
+		t->us = max(t->us, us);
+	} else {
+		t = kmalloc(sizeof(*t), GFP_NOWAIT | __GFP_NOWARN);
+		if (!t)
+			return false;
+		t->us = us;
+	}
+	init_task_work(&t->work, throttle_sleep);
+	if (!task_work_add(current, &t->work, TWA_RESUME))
+		return true;
+	kfree(t);
+	return false;
+}
+
+/* ---- answers --------------------------------------------------------------- */
+
+static int bad_access(struct cdm_policy *p, u64 ans, const char *why, int def_nid)
+{
+	cdm_bad_answer(p, CDM_CB_ACCESS, ans, why);
+	return def_nid;
+}
+
+static const char *unusable(const struct cdm_access_ctx *ctx, u64 ans)
+{
+	int nid = (int)(ans & CDM_ANS_NODE_MASK) - 1;
+
+	if (ans & (CDM_ANS_SWAP | CDM_ANS_RESERVED))
+		return "access() takes a node, throttle, keep, queued and deny, and nothing else";
+	if (nid >= MAX_NUMNODES || (nid >= 0 && !node_possible(nid)))
+		return "no such node";
+	if (nid >= 0 && (ans & CDM_ANS_DENY))
+		return "access() denies, or names a node";
+	if (nid < 0 && (ans & CDM_ANS_QUEUED))
+		return "access() queues a move to a node that it names";
+	/* It would be kept where it is. */
+	if ((ans & CDM_ANS_KEEP_MASK) && nid >= 0 && nid != ctx->src_nid &&
+	    !(ans & CDM_ANS_QUEUED))
+		return "access() keeps what stays or is queued; what moves now is kept by migrate()";
+	return NULL;
+}
+
+/* Shared by several processes or not, as NUMA balancing does. */
+static bool queue_move(const struct cdm_access_ctx *ctx, int nid)
+{
+	struct cdm_request want = {
+		.where = ctx->pfn, .nr = 1, .nid = nid, .flags = CDM_MOVE_SHARED,
+		.policy = ctx->common.call->policy->id,
+	};
+	struct cdm_node *node = cdm_queue_node(nid, ctx->common.call->nid);
+	int err = node ? cdm_queue_add(node, &want) : -ENODEV;
+
+	return !err || err == -EEXIST;
+}
+
+/* Where the folio shall go at once, NUMA_NO_NODE if it stays. Under RCU. */
+static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio *folio,
+				  struct vm_area_struct *vma, u64 ans)
+{
+	unsigned int us = (ans & CDM_ANS_THROTTLE_MASK) >> CDM_ANS_THROTTLE_SHIFT;
+	unsigned int ms = (ans & CDM_ANS_KEEP_MASK) >> CDM_ANS_KEEP_SHIFT;
+	int nid = (int)(ans & CDM_ANS_NODE_MASK) - 1, def_nid = ctx->def_nid;
+	struct cdm_policy *p = ctx->common.call->policy;
+	const char *why = unusable(ctx, ans);
+
+	if (why)
+		return bad_access(p, ans, why, def_nid);
+	if (us && throttle(us))
+		cdm_policy_count(p, CDM_PSTAT_THROTTLED);
+	if (nid >= 0 && nid != ctx->src_nid &&
+	    !cdm_node_allowed(nid, vma, ctx->addr, ctx->order)) {
+		cdm_policy_count(p, CDM_PSTAT_OVERRIDDEN);
+		return def_nid;
+	}
+	if (ms)
+		cdm_fstate_keep(folio, ms);
+	if ((ans & CDM_ANS_QUEUED) && nid != ctx->src_nid && !queue_move(ctx, nid)) {
+		cdm_policy_count(p, CDM_PSTAT_FULL);
+		return NUMA_NO_NODE;
+	}
+	cdm_policy_count(p, CDM_PSTAT_USED);
+	if (nid == ctx->src_nid || (ans & (CDM_ANS_DENY | CDM_ANS_QUEUED)))
+		return NUMA_NO_NODE;
+	return nid >= 0 ? nid : def_nid;
+}
+
+/* ---- the event ------------------------------------------------------------- */
+
+/* Who answers for it, NULL if nobody does; @nid: the node it is theirs for. Under RCU. */
+static struct cdm_policy *access_owner(int src_nid, int def_nid, int *nid)
+{
+	const struct cdm_table *t = rcu_dereference(cdm_table);
+	const struct cdm_scope *scope = current->cdm_scope;
+	struct cdm_policy *p;
+
+	if (cdm_node_managed(src_nid))
+		*nid = src_nid;
+	else if (scope)
+		*nid = scope->dev_nid;
+	else if (def_nid != NUMA_NO_NODE && cdm_node_managed(def_nid))
+		*nid = def_nid;
+	else
+		return NULL;
+	p = t ? t->owner[CDM_CB_ACCESS][*nid] : NULL;
+	return p && !atomic_read(&p->ejected) ? p : NULL;
+}
+
+static void fill_folio(struct cdm_access_ctx *ctx, struct folio *folio)
+{
+	struct cdm_folio_state *st = cdm_fstate_of(folio);
+
+	ctx->pfn = folio_pfn(folio);
+	ctx->order = folio_order(folio);
+	if (folio_test_anon(folio))
+		ctx->flags |= CDM_ACCESS_ANON;
+	if (folio_likely_mapped_shared(folio))
+		ctx->flags |= CDM_ACCESS_SHARED;
+	if (!st)
+		return;
+	ctx->access = READ_ONCE(st->access);
+	ctx->moved_ms = cdm_fstate_ms_since(READ_ONCE(st->last_move));
+	if (ctx->moved_ms)
+		ctx->from_nid = (READ_ONCE(st->from_nid) & ~CDM_FSTATE_CAME_BY_MOVE) - 1;
+}
+
+static u64 ask_access(const struct cdm_access_ctx *ctx)
+{
+	struct cdm_policy *p = ctx->common.call->policy;
+	struct cdm_sample sample;
+	bool sampled;
+	u64 ans;
+
+	sampled = cdm_sample_due(p, CDM_CB_ACCESS);
+	if (sampled)
+		cdm_sample_begin(&sample);
+	ans = p->ops->access(ctx);
+	if (sampled)
+		cdm_sample_end(p, CDM_CB_ACCESS, &sample);
+	trace_cdm_access(ctx, p->id, ans);
+	return ans;
+}
+
+/* Out of line of cdm_access_hint(). Context: the page table is locked. */
+int __cdm_access_hint(struct folio *folio, struct vm_fault *vmf, unsigned long addr,
+		      int def_nid)
+{
+	const struct cdm_scope *scope = current->cdm_scope;
+	struct vm_area_struct *vma = vmf->vma;
+	struct cdm_access_ctx ctx = {
+		.addr = addr & PAGE_MASK,
+		.src_nid = folio_nid(folio),
+		.acc_nid = scope ? scope->dev_nid : numa_node_id(),
+		.def_nid = scope ? NUMA_NO_NODE : def_nid,
+		.kind = scope ? CDM_ACCESS_DEVICE : CDM_ACCESS_HINT,
+		.from_nid = NUMA_NO_NODE,
+		.count = 1,
+	};
+	struct cdm_call call = { .cb = CDM_CB_ACCESS };
+	u64 ans;
+
+	guard(rcu)();
+	/* There is nothing to copy. */
+	if (unlikely(cdm_node_lost_nid(ctx.src_nid)))
+		return NUMA_NO_NODE;
+	call.policy = access_owner(ctx.src_nid, def_nid, &call.nid);
+	if (!call.policy)
+		return def_nid;
+	call.memcg = folio_memcg(folio);
+	ctx.common.call = &call;
+	ctx.cgroup_id = cdm_memcg_id(call.memcg);
+	ctx.mm_cookie = cdm_mm_cookie(vma->vm_mm);
+	ctx.tgid = cdm_mm_tgid(vma->vm_mm);
+	ctx.vm_flags = vma->vm_flags;
+	if (vmf->flags & FAULT_FLAG_WRITE)
+		ctx.flags |= CDM_ACCESS_WRITE;
+	fill_folio(&ctx, folio);
+
+	ans = ask_access(&ctx);
+	if (!ans) {
+		cdm_policy_count(call.policy, CDM_PSTAT_DEFAULT);
+		return ctx.def_nid;
+	}
+	return access_answer(&ctx, folio, vma, ans);
+}
