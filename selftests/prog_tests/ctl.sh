@@ -69,7 +69,7 @@ test_ctl_pin()
 
 	ctl -j policy show one
 	check_eq "$(field 'o["id"]')" "$id" "id shown"
-	check_eq "$(field '[c["callback"] for c in o["callbacks"]]')" "['place', 'migrate']" "callbacks"
+	check_eq "$(field '[c["callback"] for c in o["callbacks"]]')" "['place', 'access', 'migrate']" "callbacks"
 	check_ge "$(field 'o["stats"]["calls_place"]')" 0 "calls"
 	ctl -j policy show "$link"
 	check_eq "$(field 'o["pin"]')" one "pin by link"
