@@ -20,6 +20,7 @@
  *	read=SEC	read every page for so long, after it was written to its file
  *	hold		print "ready FROM-TO" and wait for SIGUSR1, for two minutes
  *	where		print "pages P node N" for each node, as move_pages() finds it
+ *	thread		from now on there is a second thread, which sleeps
  *	slept		print "slept N": how often it has waited for anything
  *
  * What an action's system call said is printed as "ACTION RETURN ERRNO". Each
@@ -30,6 +31,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <numaif.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -205,10 +207,18 @@ static void hold(void)
 	go = 0;
 }
 
+static void *sleep_on(void *arg)
+{
+	for (;;)
+		pause();
+	return NULL;
+}
+
 static void act(const char *a)
 {
 	const char *arg = strchr(a, '=');
 	unsigned long x = 0, y = 0;
+	pthread_t thread;
 	char *end;
 
 	if (arg) {
@@ -240,6 +250,9 @@ static void act(const char *a)
 		read_only(x);
 	} else if (!strcmp(a, "hold")) {
 		hold();
+	} else if (!strcmp(a, "thread")) {
+		if (pthread_create(&thread, NULL, sleep_on, NULL))
+			die("pthread_create");
 	} else if (!strcmp(a, "slept")) {
 		struct rusage u;
 

@@ -38,7 +38,7 @@ DECLARE_STATIC_KEY_FALSE(cdm_isolated_key);
 DECLARE_STATIC_KEY_FALSE(cdm_place_key);
 
 extern bool cdm_place_all;		/* a policy owns place for all nodes */
-/* Who has a say in moves: policies that own migrate, nodes whose device is lost. */
+/* Who has a say in moves: policies that can deny or keep, nodes whose device is lost. */
 #define CDM_ASKED_POLICY	0
 #define CDM_ASKED_LOST		1
 extern unsigned long cdm_migrate_asked;

@@ -17,8 +17,8 @@
  *	 |   keep	... and for so long no mover that can do without takes it
  *	 v   throttle	the accessor sleeps, once it has let go of all locks
  *
- * A device that meets such an entry is asked about, too. It has no node that the kernel
- * would pull the page to: as far as the kernel is asked, the page stays.
+ * A device that meets such an entry is asked about, too, if anybody owns access. It has no
+ * node that the kernel would pull the page to: the page stays by default.
  *
  * Context: a page table is locked, so callbacks are atomic, and nothing here waits.
  */
@@ -71,8 +71,11 @@ static bool throttle(unsigned int us)
 	struct callback_head *work;
 	struct throttled *t;
 
-	/* Threads of the kernel never go back; what a device waits for is its driver's. */
-	if ((current->flags & PF_KTHREAD) || current->cdm_scope)
+	/*
+	 * Threads of the kernel never go back, or run such work under their locks; what a
+	 * device waits for is its driver's.
+	 */
+	if ((current->flags & (PF_KTHREAD | PF_USER_WORKER)) || current->cdm_scope)
 		return false;
 	work = task_work_cancel_match(current, is_throttle, NULL);
 	if (work) {
@@ -150,14 +153,15 @@ static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio
 		cdm_policy_count(p, CDM_PSTAT_OVERRIDDEN);
 		return def_nid;
 	}
-	if (ms)
-		cdm_fstate_keep(folio, ms);
 	if ((ans & CDM_ANS_QUEUED) && nid != ctx->src_nid && !queue_move(ctx, nid)) {
 		cdm_policy_count(p, CDM_PSTAT_FULL);
 		return NUMA_NO_NODE;
 	}
+	if (ms)
+		cdm_fstate_keep(folio, ms);
 	cdm_policy_count(p, CDM_PSTAT_USED);
-	if (nid == ctx->src_nid || (ans & (CDM_ANS_DENY | CDM_ANS_QUEUED)))
+	/* What is kept stays, also where nothing else was said. */
+	if (ms || nid == ctx->src_nid || (ans & (CDM_ANS_DENY | CDM_ANS_QUEUED)))
 		return NUMA_NO_NODE;
 	return nid >= 0 ? nid : def_nid;
 }
@@ -242,7 +246,7 @@ int __cdm_access_hint(struct folio *folio, struct vm_fault *vmf, unsigned long a
 		return NUMA_NO_NODE;
 	call.policy = access_owner(ctx.src_nid, def_nid, &call.nid);
 	if (!call.policy)
-		return def_nid;
+		return ctx.def_nid;
 	call.memcg = folio_memcg(folio);
 	ctx.common.call = &call;
 	ctx.cgroup_id = cdm_memcg_id(call.memcg);

@@ -208,7 +208,8 @@ static inline bool cdm_node_leaving(const struct cdm_node *node)
 {
 	enum cdm_node_state state = READ_ONCE(node->state);
 
-	return state == CDM_NODE_DRAINING || state == CDM_NODE_FAILED;
+	return state == CDM_NODE_DRAINING || state == CDM_NODE_FAILED ||
+	       READ_ONCE(node->lost);
 }
 
 /* Nothing more shall come to it. Under RCU or cdm_node_lock. */
@@ -516,7 +517,8 @@ struct cdm_policy {
 struct cdm_table {
 	struct rcu_head rcu;
 	int nr;
-	bool has_placed, has_access, has_migrate, has_migrated;
+	bool has_placed, has_access, has_migrated;
+	bool has_keep;			/* a policy that can deny moves, or keep */
 	/* [callback][nid]; an all-nodes policy fills the row, later nodes too. */
 	struct cdm_policy *owner[CDM_NR_OWNED][MAX_NUMNODES];
 	/* Owners for events that belong to no managed node. */

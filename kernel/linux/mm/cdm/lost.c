@@ -58,12 +58,12 @@ static bool has_copy(struct folio *folio)
 {
 	struct address_space *mapping;
 
+	/* If it is clean, which its page tables say as they are changed. */
+	if (folio_test_swapcache(folio))
+		return folio_test_uptodate(folio);
 	/* Since an earlier try, when it was under writeback. */
 	if (folio_test_hwpoison(folio))
 		return false;
-	/* If it is clean, which its page tables say as they are changed. */
-	if (folio_test_swapcache(folio))
-		return true;
 	mapping = folio_mapping(folio);
 	if (!mapping || !mapping_can_writeback(mapping))
 		return false;
@@ -155,13 +155,14 @@ static void forget(struct folio *folio, bool copy)
 			folio_clear_dirty(folio);
 			folio_clear_uptodate(folio);
 		}
+		/* Not marked as poisoned: swapoff would put its frame into page tables. */
 		return;
 	}
 	if (folio_test_anon(folio) || !mapping)
 		return;
 	/* As long as it is there, it is not to be written. */
 	if (!shmem_mapping(mapping)) {
-		if (!copy)
+		if (!copy || folio_test_dirty(folio))
 			mapping_set_error(mapping, -EIO);
 		folio_cancel_dirty(folio);
 	}
@@ -189,23 +190,30 @@ static enum cdm_move_status lose(struct folio *folio)
 	bool copy;
 
 	if (folio_test_writeback(folio)) {
-		mark(folio);
+		if (folio_test_swapcache(folio))
+			folio_clear_uptodate(folio);
+		else
+			mark(folio);
 		return CDM_MOVE_BUSY;
 	}
 	/* Isolated at the moment, by reclaim say; or taken from the list by us before. */
-	if (!folio_test_lru(folio) && !folio_test_hwpoison(folio))
+	if (!folio_test_lru(folio) && !folio_test_hwpoison(folio) &&
+	    folio_test_uptodate(folio))
 		return CDM_MOVE_BUSY;
 	copy = has_copy(folio);
-	/* Before anybody finds it there who would have found it mapped. */
-	if (folio_test_swapcache(folio) || !folio_test_anon(folio))
+	/* Before anybody finds it in the page cache who would have found it mapped. */
+	if (!copy && !folio_test_anon(folio))
 		mark(folio);
 	if (!unmap(folio, copy))
 		return CDM_MOVE_BUSY;
 	forget(folio, copy);
 	if (folio_ref_count(folio) == 1)
 		return CDM_MOVE_MOVED;
-	mark(folio);
-	off_lru(folio);
+	if (!folio_test_swapcache(folio))
+		mark(folio);
+	/* Reclaim leaves a large one alone; who splits it wants it on the list. */
+	if (!folio_test_large(folio) || folio_test_anon(folio))
+		off_lru(folio);
 	return CDM_MOVE_POISONED;
 }
 

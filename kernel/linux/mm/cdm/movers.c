@@ -428,9 +428,6 @@ static __always_inline int cdm_ask_folio(struct folio *folio, int dst, u32 mover
 		nid = dst;
 	}
 	p = cdm_migrate_owner(nid);
-	if (!p)
-		return CDM_AS_WANTED;
-
 	ctx.pfn = folio_pfn(folio);
 	ctx.access = 0;
 	ctx.moved_ms = 0;
@@ -443,8 +440,10 @@ static __always_inline int cdm_ask_folio(struct folio *folio, int dst, u32 mover
 	if (st) {
 		if (unlikely(READ_ONCE(st->keep_until)) &&
 		    (BIT(mover) & CDM_KEPT_FROM) && cdm_fstate_kept(st)) {
-			cdm_policy_count(p, CDM_PSTAT_KEPT);
-			cdm_policy_count(p, CDM_PSTAT_DENIED + mover);
+			if (p) {
+				cdm_policy_count(p, CDM_PSTAT_KEPT);
+				cdm_policy_count(p, CDM_PSTAT_DENIED + mover);
+			}
 			return CDM_STAYS;
 		}
 		ctx.access = READ_ONCE(st->access);
@@ -454,6 +453,9 @@ static __always_inline int cdm_ask_folio(struct folio *folio, int dst, u32 mover
 					~CDM_FSTATE_CAME_BY_MOVE) - 1;
 		}
 	}
+	/* Whoever said keep may have answered another question. */
+	if (!p)
+		return CDM_AS_WANTED;
 	memcg = folio_memcg(folio);
 	ctx.cgroup_id = cdm_memcg_id(memcg);
 	ctx.dst_nid = dst;

@@ -99,8 +99,8 @@ static void cdm_table_add(struct cdm_table *t, int i, struct cdm_policy *p)
 		t->has_placed = true;
 	if (p->ops->access)
 		t->has_access = true;
-	if (p->ops->migrate)
-		t->has_migrate = true;
+	if (p->ops->migrate || p->ops->access || p->ops->reclaim)
+		t->has_keep = true;
 	if (p->ops->migrated)
 		t->has_migrated = true;
 	for (cb = 0; cb < CDM_NR_OWNED; cb++) {
@@ -152,7 +152,7 @@ static int cdm_table_change(struct cdm_policy *add, struct cdm_policy *del)
 
 	WRITE_ONCE(cdm_place_all, new->all[CDM_CB_PLACE]);
 	WRITE_ONCE(cdm_access_owned, new->has_access);
-	assign_bit(CDM_ASKED_POLICY, &cdm_migrate_asked, new->has_migrate);
+	assign_bit(CDM_ASKED_POLICY, &cdm_migrate_asked, new->has_keep);
 	WRITE_ONCE(cdm_migrated_heard, new->has_migrated);
 	rcu_assign_pointer(cdm_table, new);
 	if (old)
