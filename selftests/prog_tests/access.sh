@@ -8,7 +8,6 @@
 # memory.stat has a cgroup's hint faults. Where pages are then is asked of move_pages().
 
 EVENTS=$PROGS/events.bpf.o
-NODE=/sys/devices/system/node
 THP=/sys/kernel/mm/transparent_hugepage
 TRACE=/sys/kernel/tracing
 CG=/sys/fs/cgroup
@@ -283,7 +282,7 @@ test_access_bad()
 		64			no such node
 		$((DENY | 3))		denies, or names a node
 		$QUEUED			queues a move to a node
-		$((KEEP | 3))		what moves now is kept by migrate
+		$((KEEP | 3))		migrate\\(\\) keeps what moves
 	END
 }
 

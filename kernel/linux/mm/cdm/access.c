@@ -117,7 +117,7 @@ static const char *unusable(const struct cdm_access_ctx *ctx, u64 ans)
 	/* It would be kept where it is. */
 	if ((ans & CDM_ANS_KEEP_MASK) && nid >= 0 && nid != ctx->src_nid &&
 	    !(ans & CDM_ANS_QUEUED))
-		return "access() keeps what stays or is queued; what moves now is kept by migrate()";
+		return "access() keeps what stays or is queued; migrate() keeps what moves";
 	return NULL;
 }
 
