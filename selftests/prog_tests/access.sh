@@ -7,6 +7,9 @@
 # Events are counted by the policy, and at their source by the kernel as it is without us:
 # memory.stat has a cgroup's hint faults. Where pages are then is asked of move_pages().
 
+# shellcheck source=selftests/prog_tests/events_lib.bash
+. "$REPO/selftests/prog_tests/events_lib.bash"
+
 EVENTS=$PROGS/events.bpf.o
 THP=/sys/kernel/mm/transparent_hugepage
 TRACE=/sys/kernel/tracing
@@ -74,18 +77,6 @@ under()
 		bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $CG/access "$@" 2>&1) ||
 		fail "$*: $OUT"
 	note "$(grep -E '^(n_access|n_moved|pages|used|overridden|throttled|kept) ' <<<"$OUT" | tr '\n' ';')"
-}
-
-# count NAME [INDEX] - a number of the policy's
-count()
-{
-	awk -v k="$1" -v i="${2:-0}" '$1 == k { v = $(i + 2) } END { print v }' <<<"$OUT"
-}
-
-# on NODE - pages that the last "where" found on the node
-on()
-{
-	awk -v n="$1" '$1 == "pages" && $4 == n { v = $2 } END { print v + 0 }' <<<"$OUT"
 }
 
 # hint_faults - of the cgroup so far, as the kernel counts them, which is up to 2 s late

@@ -6,6 +6,9 @@
 # The policy counts events by mover. What it counted is compared with the kernel's
 # own trace of migrate_pages() and with where move_pages() finds the pages.
 
+# shellcheck source=selftests/prog_tests/events_lib.bash
+. "$REPO/selftests/prog_tests/events_lib.bash"
+
 EVENTS=$PROGS/events.bpf.o
 NODE=/sys/devices/system/node
 THP=/sys/kernel/mm/transparent_hugepage
@@ -84,18 +87,6 @@ under()
 	OUT=$("$PROGS/attach" "${args[@]}" "$EVENTS" "$@" 2>&1) ||
 		fail "${*:2}: $OUT"
 	note "$(grep -E '^(n_migrate|n_moved|n_unmoved|moved_status|pages) ' <<<"$OUT" | tr '\n' ';')"
-}
-
-# count NAME [INDEX] - a number of the policy's
-count()
-{
-	awk -v k="$1" -v i="${2:-0}" '$1 == k { v = $(i + 2) } END { print v }' <<<"$OUT"
-}
-
-# on NODE - pages that the last "where" found on the node
-on()
-{
-	awk -v n="$1" '$1 == "pages" && $4 == n { v = $2 } END { print v + 0 }' <<<"$OUT"
 }
 
 # traced REASON FIELD - what the kernel's own trace says, summed

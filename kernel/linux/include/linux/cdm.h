@@ -578,8 +578,8 @@ struct cdm_ops {
 	 * Context: atomic, a page table is locked. Return: 0; a node, to which the
 	 * folio moves at once if it can, or later with CDM_ANS_QUEUED;
 	 * CDM_ANS_DENY or the node that it is on: it stays. With these or alone, but not
-	 * with a move at once, a keep time: it stays, too. With any, microseconds that a CPU's task
-	 * sleeps before it goes on in user space; a device is not throttled.
+	 * with a move at once, a keep time: it stays, too. With any, microseconds that
+	 * a CPU's task sleeps before it goes on in user space; a device is not throttled.
 	 */
 	__u64 (*access)(const struct cdm_access_ctx *ctx);
 
