@@ -27,11 +27,7 @@ managed()
 # Pages of a block device itself are not movable, hence never on a device node.
 disk()
 {
-	mkdir -p /mnt/disk
-	mountpoint -q /mnt/disk && return
-	# A small one without a journal is made in no time.
-	mke2fs -q -t ext4 -O ^has_journal -N 64 /dev/vda 64M || fail "mke2fs /dev/vda"
-	mount -t ext4 /dev/vda /mnt/disk || fail "mount /dev/vda"
+	disk_mount
 	truncate -s 1G /mnt/disk/sparse
 }
 

@@ -42,14 +42,6 @@ teardown()
 	[ ! -d $CG ] || rmdir $CG
 }
 
-# disk - a file system on a disk at /mnt/disk
-disk()
-{
-	mkdir -p /mnt/disk
-	mke2fs -q -t ext4 -O ^has_journal -N 64 /dev/vda 64M || fail "mke2fs /dev/vda"
-	mount -t ext4 /dev/vda /mnt/disk || fail "mount /dev/vda"
-}
-
 # ---- kinds that move ----------------------------------------------------------
 
 # anonymous memory
@@ -107,7 +99,7 @@ test_move_shmem()
 # timeout: 120
 test_move_pagecache()
 {
-	disk
+	disk_mount
 	start file $SIZE /mnt/disk/file
 	ask sync
 	ask facts
@@ -133,7 +125,7 @@ test_move_writeback()
 	local mover
 
 	# A disk that does not answer: its blocks are a file of a frozen file system.
-	disk
+	disk_mount
 	truncate -s 32M /mnt/disk/image
 	mke2fs -q -t ext4 -O ^has_journal -N 64 /mnt/disk/image || fail "mke2fs in a file"
 	losetup /dev/loop0 /mnt/disk/image || fail "losetup"

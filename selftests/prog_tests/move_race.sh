@@ -85,9 +85,7 @@ test_move_race_truncate()
 	race hits -f /mnt/race truncate
 	no_errors
 	rm /mnt/race
-	mkdir -p /mnt/disk
-	mke2fs -q -t ext4 -O ^has_journal -N 64 /dev/vda 64M || fail "mke2fs /dev/vda"
-	mount -t ext4 /dev/vda /mnt/disk || fail "mount /dev/vda"
+	disk_mount
 	race hits -f /mnt/disk/race truncate
 	no_errors
 }

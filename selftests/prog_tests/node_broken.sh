@@ -33,6 +33,7 @@ teardown()
 		mend $n
 		check_eq "$(cat "$CDM/nodes/$n/broken")" "" "broken pages of node $n after all were mended"
 	done
+	umount /mnt/disk 2>/dev/null
 	rmmod cdm_sim hwpoison_inject
 	[ -s "$TMP/.failed" ] || check_eq "$(cat "$NODE/has_memory")" 0 "nodes with memory"
 	rmdir $CG
@@ -69,6 +70,11 @@ broken()
 break_first()
 {
 	start "$@"
+	break_it
+}
+
+break_it()
+{
 	moves "moved=$PAGES" 2
 	pfns
 	BAD=$(printf %#x "${PFNS%%[-,]*}")
@@ -140,6 +146,36 @@ test_node_broken_shmem()
 	check_eq "$(cat "$CDM/nodes/2/state")" orphaned "state"
 	stop
 	nodes_up
+	comes_back
+}
+
+# survives WANT - what its owner finds in each page of a file on disk
+survives()
+{
+	ask survey
+	check_eq "$(word right) $(word wrong) $(word sigbus)" "$1" \
+		"pages that are right, are wrong, and cannot be read"
+}
+
+# a file on a disk: what is on the disk is read from there, what is not is an error, said once
+# timeout: 300
+test_node_broken_file()
+{
+	disk_mount
+	start file 64 /mnt/disk/clean
+	ask sync
+	break_it
+	survives "$PAGES 0 0"
+	ask eio
+	check_eq "$(word msync)" 0 "error of msync, of clean pages"
+	stop
+	mend 2
+	start file 64 /mnt/disk/dirty
+	break_it
+	survives "$((PAGES - 1)) 0 1"
+	ask eio
+	check_eq "$(word msync)" 5 "error of msync, of dirty pages"
+	stop
 	comes_back
 }
 

@@ -202,9 +202,7 @@ test_node_lost_ksm()
 # timeout: 120
 test_node_lost_file()
 {
-	mkdir -p /mnt/disk
-	mke2fs -q -t ext4 -O ^has_journal -N 64 /dev/vda 64M || fail "mke2fs /dev/vda"
-	mount -t ext4 /dev/vda /mnt/disk || fail "mount /dev/vda"
+	disk_mount
 	start file 1024 /mnt/disk/clean
 	ask sync
 	ask reread
