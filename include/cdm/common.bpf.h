@@ -190,6 +190,7 @@ extern int cdm_bpf_scan_node(const struct cdm_common *c__nullable, void *scan,
 #define CDM_MOVE_SPLIT		(1U << 2)
 #define CDM_MOVE_ASYNC		(1U << 3)
 #define CDM_MOVE_EVICT		(1U << 4)
+#define CDM_MOVE_ARM		(1U << 5)
 
 /*
  * Who maps the folio at @pfn; from tick and syscall programs. A struct

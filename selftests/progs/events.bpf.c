@@ -56,7 +56,7 @@ __u64 n_answered;
 /* Events with a frame that does not fit, and folios that the kfunc saw fit. */
 __u64 n_pfn_wrong, n_ask_info_same;
 /* By enum cdm_access_kind; writes, and of memory of each kind. What the last one said. */
-__u64 n_access[2], n_access_write, n_access_anon, n_access_shared, n_access_order[16];
+__u64 n_access[4], n_access_events[4], n_access_write, n_access_anon, n_access_shared, n_access_order[16];
 __s32 access_src, access_acc, access_def;
 /* Accesses whose facts are not those of the folio. */
 __u64 n_access_wrong, n_access_answered;
@@ -143,13 +143,14 @@ void CDM_CALLBACK(placed, ev_placed, const struct cdm_placed_ctx *c)
 __u64 CDM_CALLBACK(access, ev_access, const struct cdm_access_ctx *c)
 {
 	struct cdm_folio_info info = {};
-	__u32 kind = c->kind & 1, order = c->order & 15;
+	__u32 kind = c->kind & 3, order = c->order & 15;
 
 	barrier_var(kind);
 	barrier_var(order);
 	if (target && c->tgid != target)
 		return 0;
-	ADD(n_access[kind & 1], c->count);
+	ADD(n_access[kind], c->count);
+	ADD(n_access_events[kind], 1);
 	ADD(n_access_order[order & 15], 1);
 	if (c->flags & CDM_ACCESS_WRITE)
 		ADD(n_access_write, 1);

@@ -5,6 +5,7 @@
  *	cdm_sim_main.c		the module, its instances, /dev/cdm_simN
  *	cdm_sim_run.c		one run: the thread that accesses and faults
  *	cdm_sim_cache.c		the device's cache of translations
+ *	cdm_sim_counter.c	the device's access counters
  *	cdm_sim_pattern.c	which address comes next
  *	cdm_sim_move.c		the driver moves pages
  */
@@ -26,6 +27,9 @@ struct mm_struct;
 #define CDM_SIM_ACCESSES	BIT_ULL(40)
 #define CDM_SIM_LINES		512
 #define CDM_SIM_TRACE_LEN	BIT_ULL(28)
+#define CDM_SIM_COUNTERS	BIT_ULL(20)
+#define CDM_SIM_BATCH		256U
+#define CDM_SIM_WEIGHT		BIT_ULL(20)
 
 /**
  * struct cdm_sim - one simulated device
@@ -73,6 +77,7 @@ struct cdm_sim {
  * @cum: [nr_blocks], ZIPF: weight of the blocks of this rank and below
  * @ops: [nr_ops], REPLAY: the trace
  * @nr_ops: accesses of the trace
+ * @len: CHASE: bytes of the range
  */
 struct cdm_sim_pat {
 	u32 kind;
@@ -83,11 +88,13 @@ struct cdm_sim_pat {
 	u64 *cum;
 	struct cdm_sim_op *ops;
 	u64 nr_ops;
+	u64 len;
 };
 
 int cdm_sim_pat_init(struct cdm_sim_pat *pat, const struct cdm_sim_run *req);
 void cdm_sim_pat_free(struct cdm_sim_pat *pat);
 unsigned long cdm_sim_pat_next(struct cdm_sim_pat *pat, bool *write);
+int cdm_sim_pat_read(struct cdm_sim_pat *pat, u64 value);
 
 /**
  * struct cdm_sim_line - a translation that a device remembers
@@ -138,6 +145,15 @@ bool cdm_sim_cache_access(struct cdm_sim_cache *cache, unsigned long addr,
 unsigned long cdm_sim_cache_begin(struct cdm_sim_cache *cache);
 void cdm_sim_cache_fill(struct cdm_sim_cache *cache, unsigned long addr,
 			unsigned long pfn, bool write, unsigned long seq);
+
+struct cdm_sim_counters;
+
+struct cdm_sim_counters *cdm_sim_counters_create(struct cdm_sim *sim, struct mm_struct *mm,
+						 struct cdm_sim_run *req);
+void cdm_sim_counters_destroy(struct cdm_sim_counters *c);
+int cdm_sim_count(struct cdm_sim_counters *c, unsigned long addr, bool write, int nid);
+int cdm_sim_counters_read(struct cdm_sim_counters *c);
+int cdm_sim_wait(struct cdm_sim_run *req, unsigned int us);
 
 int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 		struct cdm_sim_run *req);

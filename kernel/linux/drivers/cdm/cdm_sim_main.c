@@ -136,7 +136,7 @@ static long sim_info(struct sim_file *f, void __user *arg)
 	info.mem_size = sim->size;
 	info.patterns = BIT_ULL(CDM_SIM_SEQUENTIAL) | BIT_ULL(CDM_SIM_STRIDED) |
 			BIT_ULL(CDM_SIM_UNIFORM) | BIT_ULL(CDM_SIM_ZIPF) |
-			BIT_ULL(CDM_SIM_REPLAY);
+			BIT_ULL(CDM_SIM_CHASE) | BIT_ULL(CDM_SIM_REPLAY);
 	/* Not under the lock, which a run holds: counters of a moment. */
 	info.runs = READ_ONCE(sim->runs);
 	info.accesses = READ_ONCE(sim->accesses);
@@ -149,15 +149,22 @@ static int check_run(const struct cdm_sim_run *req)
 {
 	if (req->flags & ~(CDM_SIM_RUN_CACHE | CDM_SIM_RUN_CHECK |
 			   CDM_SIM_RUN_DEAF | CDM_SIM_RUN_FETCH |
-			   CDM_SIM_RUN_REPORT))
+			   CDM_SIM_RUN_REPORT | CDM_SIM_RUN_COUNT_LOCAL |
+			   CDM_SIM_RUN_ARM | CDM_SIM_RUN_CPU))
+		return -EINVAL;
+	if (req->weight > CDM_SIM_WEIGHT ||
+	    (req->flags & CDM_SIM_RUN_CPU &&
+	     (req->flags != CDM_SIM_RUN_CPU || req->counter_grain)))
 		return -EINVAL;
 	/* Each says what is done with the one before it. */
 	if ((req->flags & CDM_SIM_RUN_CHECK && !(req->flags & CDM_SIM_RUN_CACHE)) ||
 	    (req->flags & CDM_SIM_RUN_DEAF && !(req->flags & CDM_SIM_RUN_CHECK)) ||
 	    (req->flags & CDM_SIM_RUN_REPORT && req->flags & CDM_SIM_RUN_CACHE))
 		return -EINVAL;
+	if (!req->counter_grain && (req->counter_threshold || req->counter_batch ||
+				    req->flags & CDM_SIM_RUN_COUNT_LOCAL))
+		return -EINVAL;
 	if ((req->pattern != CDM_SIM_REPLAY && (req->trace || req->trace_len)) ||
-	    req->counter_grain || req->counter_threshold ||
 	    memchr_inv(req->reserved, 0, sizeof(req->reserved)))
 		return -EINVAL;
 	if (!req->len || (req->addr | req->len) % sizeof(u64))
@@ -184,6 +191,9 @@ static long sim_run(struct sim_file *f, void __user *arg)
 	if (err)
 		goto free;
 
+	err = -EINVAL;
+	if (req->flags & CDM_SIM_RUN_CPU && f->mm != current->mm)
+		goto free;
 	/* The device has nowhere to work once the process is gone. */
 	err = -ESRCH;
 	if (!mmget_not_zero(f->mm))

@@ -164,6 +164,12 @@ int cdm_sim_pat_init(struct cdm_sim_pat *pat, const struct cdm_sim_run *req)
 		stride = stride ?: min(req->len, 4096ULL);
 		break;
 	case CDM_SIM_CHASE:
+		if (stride || req->write_pct || req->zipf_skew)
+			return -EINVAL;
+		pat->kind = req->pattern;
+		pat->addr = req->addr;
+		pat->len = req->len;
+		return 0;
 	case CDM_SIM_PINGPONG:
 		return -EOPNOTSUPP;
 	case CDM_SIM_REPLAY:
@@ -227,6 +233,9 @@ unsigned long cdm_sim_pat_next(struct cdm_sim_pat *pat, bool *write)
 			pat->pos = 0;
 		*write = op->op;
 		return pat->addr + ((u64)op->page << PAGE_SHIFT);
+	case CDM_SIM_CHASE:
+		*write = false;
+		return pat->addr + pat->pos;
 	default:
 		block = pat->pos++;
 		if (pat->pos == pat->nr_blocks)
@@ -235,4 +244,21 @@ unsigned long cdm_sim_pat_next(struct cdm_sim_pat *pat, bool *write)
 	}
 	*write = pat->write_pct && rng_below(pat, 100) < pat->write_pct;
 	return pat->addr + block * pat->stride + word * sizeof(u64);
+}
+
+/**
+ * cdm_sim_pat_read() - what an access has read, which may say where the next goes
+ * @pat: the pattern
+ * @value: the word
+ *
+ * Return: 0, or -ERANGE if it points out of the range.
+ */
+int cdm_sim_pat_read(struct cdm_sim_pat *pat, u64 value)
+{
+	if (pat->kind != CDM_SIM_CHASE)
+		return 0;
+	if (value % sizeof(u64) || value >= pat->len)
+		return -ERANGE;
+	pat->pos = value;
+	return 0;
 }

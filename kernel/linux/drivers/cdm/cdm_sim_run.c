@@ -15,6 +15,8 @@
  * The reference from the look-up is held across the access, so the page cannot
  * be migrated in between, and the count by node is of where the access went.
  *
+ * What a policy makes the device wait, it waits after the access that was asked about.
+ *
  * A run with CDM_SIM_RUN_CACHE asks the device's cache of translations first
  * (cdm_sim_cache.c), and fills it after an access that missed.
  *
@@ -45,6 +47,10 @@ struct sim_run {
 	struct cdm_sim_run *req;	/* results go here */
 	struct cdm_sim_pat pat;
 	struct cdm_sim_cache *cache;	/* NULL without */
+	struct cdm_sim_counters *counters;	/* likewise */
+	u64 value;			/* of the last access, and who served it */
+	int nid;
+	int nid_here;			/* the accessor's own */
 	struct completion done;
 	bool stop;
 };
@@ -81,20 +87,23 @@ static struct page *look_up(unsigned long addr, bool write)
 static void count(struct sim_run *run, int nid, bool write, u64 value, bool first)
 {
 	struct cdm_sim_run *req = run->req;
+	u64 nr = req->weight ?: 1;
 
-	if (first && nid == run->sim->nid)
-		req->hits++;
+	if (first && nid == run->nid_here)
+		req->hits += nr;
 	else
-		req->misses++;
+		req->misses += nr;
 	if (nid >= 0 && nid < CDM_SIM_NR_NODES)
-		req->served[nid]++;
+		req->served[nid] += nr;
 	else
-		req->served_other++;
-	req->done++;
+		req->served_other += nr;
+	req->done += nr;
 	if (write)
-		req->writes++;
+		req->writes += nr;
 	else
 		req->checksum += value;
+	run->nid = nid;
+	run->value = value;
 }
 
 /* False if the device would fault. */
@@ -183,42 +192,92 @@ static int access_once(struct sim_run *run, unsigned long addr, bool write)
 		first = false;
 		err = cdm_device_fault(run->sim->node, run->mm, addr,
 				       write ? CDM_FAULT_WRITE : 0);
-		if (!err)
+		if (err >= 0)
 			req->dev_faults++;
+		if (err > 0)
+			cdm_sim_wait(req, err);
 		else if (err == -EAGAIN)
 			req->retries++;
-		else
+		else if (err)
 			return err;
 		cond_resched();
 	}
 	return -EAGAIN;
 }
 
-static int sim_thread(void *arg)
+/* As a driver does that wants to know who uses next what its device has used. */
+static int arm(struct sim_run *run)
 {
-	struct sim_run *run = arg;
+	unsigned long start = PAGE_ALIGN_DOWN(run->req->addr);
+	unsigned long end = PAGE_ALIGN(run->req->addr + run->req->len);
+	struct cdm_move mv = { .nid = NUMA_NO_NODE, .flags = CDM_MOVE_ARM };
+	int err = cdm_move_range(run->mm, start, end, &mv);
+
+	run->req->armed = mv.nr[CDM_MOVE_ALREADY];
+	/* Nobody wants to know. */
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
+/* The caller is a CPU: it faults as any task does. */
+static int access_by_cpu(struct sim_run *run, unsigned long addr, bool write)
+{
+	u64 __user *p = (u64 __user *)addr;
+	struct page *page;
+	u64 value;
+
+	if (signal_pending(current))
+		return -EINTR;
+	page = look_up(addr, write);
+	if (__get_user(value, p) || (write && __put_user(value + 1, p))) {
+		if (page)
+			put_page(page);
+		return -EFAULT;
+	}
+	if (!page)
+		page = look_up(addr, write);
+	count(run, page ? page_to_nid(page) : NUMA_NO_NODE, write, value, true);
+	if (page)
+		put_page(page);
+	return 0;
+}
+
+static int sim_accesses(struct sim_run *run)
+{
 	struct cdm_sim_run *req = run->req;
+	bool cpu = req->flags & CDM_SIM_RUN_CPU, write;
 	unsigned long addr;
-	bool write;
 	int err = 0;
 	u64 i;
 
-	/* Lets whoever waits for this run end a wait in a fault of it. */
-	allow_signal(SIGKILL);
-	kthread_use_mm(run->mm);
 	for (i = 0; i < req->accesses && !err; i++) {
 		addr = cdm_sim_pat_next(&run->pat, &write);
-		err = access_once(run, addr, write);
+		err = cpu ? access_by_cpu(run, addr, write) : access_once(run, addr, write);
+		err = err ?: cdm_sim_pat_read(&run->pat, run->value);
+		if (!err && run->counters)
+			err = cdm_sim_count(run->counters, addr, write, run->nid);
 		if (!(i & 255))
 			cond_resched();
 	}
-	kthread_unuse_mm(run->mm);
-
 	if (err && err != -EINTR) {
 		req->errors++;
 		req->error_addr = addr;
 	}
-	req->error = err;
+	if (!err && run->counters)
+		err = cdm_sim_counters_read(run->counters);
+	if (!err && req->flags & CDM_SIM_RUN_ARM)
+		err = arm(run);
+	return err;
+}
+
+static int sim_thread(void *arg)
+{
+	struct sim_run *run = arg;
+
+	/* Lets whoever waits for this run end a wait in a fault of it. */
+	allow_signal(SIGKILL);
+	kthread_use_mm(run->mm);
+	run->req->error = sim_accesses(run);
+	kthread_unuse_mm(run->mm);
 	/* The module may be gone before this thread is. */
 	kthread_complete_and_exit(&run->done, 0);
 }
@@ -231,6 +290,20 @@ static void sim_wait(struct sim_run *run, struct task_struct *thread)
 	WRITE_ONCE(run->stop, true);
 	send_sig(SIGKILL, thread, 1);
 	wait_for_completion(&run->done);
+}
+
+/* 0 if it ran, whatever came of it. */
+static int sim_run_thread(struct sim_run *run)
+{
+	struct task_struct *thread = kthread_create(sim_thread, run, "%s", run->sim->name);
+
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	get_task_struct(thread);
+	wake_up_process(thread);
+	sim_wait(run, thread);
+	put_task_struct(thread);
+	return 0;
 }
 
 static void clear_results(struct cdm_sim_run *req)
@@ -251,7 +324,6 @@ static void clear_results(struct cdm_sim_run *req)
 int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 		struct cdm_sim_run *req)
 {
-	struct task_struct *thread;
 	struct sim_run *run;
 	int err;
 
@@ -275,22 +347,29 @@ int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 			goto free;
 		}
 	}
-
-	thread = kthread_create(sim_thread, run, "%s", sim->name);
-	if (IS_ERR(thread)) {
-		err = PTR_ERR(thread);
-		goto free;
+	if (req->counter_grain) {
+		run->counters = cdm_sim_counters_create(sim, mm, req);
+		if (IS_ERR(run->counters)) {
+			err = PTR_ERR(run->counters);
+			run->counters = NULL;
+			goto free;
+		}
 	}
-	get_task_struct(thread);
-	wake_up_process(thread);
-	sim_wait(run, thread);
-	put_task_struct(thread);
 
+	run->nid_here = req->flags & CDM_SIM_RUN_CPU ? numa_node_id() : sim->nid;
+	if (req->flags & CDM_SIM_RUN_CPU)
+		req->error = sim_accesses(run);
+	else
+		err = sim_run_thread(run);
+	if (err)
+		goto free;
 	err = req->error;
 	sim->runs++;
 	sim->accesses += req->done;
 	sim->dev_faults += req->dev_faults;
 free:
+	if (run->counters)
+		cdm_sim_counters_destroy(run->counters);
 	if (run->cache)
 		cdm_sim_cache_destroy(run->cache, req);
 	cdm_sim_pat_free(&run->pat);

@@ -489,12 +489,13 @@ struct cdm_reclaim_ctx {
 /**
  * enum cdm_access_kind - how it is known that a folio was accessed
  * @CDM_ACCESS_HINT: a CPU's NUMA hint fault
- * @CDM_ACCESS_DEVICE: a device's fault, at a page table entry that is there for hint
- *	faults
+ * @CDM_ACCESS_DEVICE: a device's fault at a folio that was in memory before it
+ * @CDM_ACCESS_COUNTER: a device's access counters
  */
 enum cdm_access_kind {
 	CDM_ACCESS_HINT,
 	CDM_ACCESS_DEVICE,
+	CDM_ACCESS_COUNTER,
 };
 
 #define CDM_ACCESS_WRITE	BIT(0)
@@ -505,7 +506,7 @@ enum cdm_access_kind {
  * struct cdm_access_ctx - a processor touched a folio that lives elsewhere
  * @common: see struct cdm_common
  * @addr: the page that was touched; the first of the folio's mapping if a huge page is
- *	mapped as one
+ *	mapped as one. Of a counter, the first of @nr_pages
  * @pfn: first page frame of the folio
  * @cgroup_id: cgroup charged for the folio, 0 if none or not known
  * @mm_cookie: names the address space, never reused
@@ -524,7 +525,9 @@ enum cdm_access_kind {
  * @moved_ms: milliseconds since it last moved between nodes, at least 1; 0 if it
  *	is not known to have moved. Known of folios on managed nodes
  * @from_nid: node it left then, NUMA_NO_NODE likewise
- * @__pad: reserved
+ * @nr_pages: pages from @addr on that the event is about. Of a counter, all that are
+ *	mapped there side by side and live on @src_nid: the facts above are those of the
+ *	first folio
  */
 struct cdm_access_ctx {
 	struct cdm_common common;
@@ -544,7 +547,7 @@ struct cdm_access_ctx {
 	__u32 access;
 	__u32 moved_ms;
 	__s32 from_nid;
-	__u32 __pad;
+	__u32 nr_pages;
 };
 
 /**
@@ -572,14 +575,17 @@ struct cdm_ops {
 	 *
 	 * The owner is that of the node the folio is on, if managed, else of the
 	 * device that touched it, else of the node where the kernel would move it.
-	 * Called at each NUMA hint fault of such a folio. Default: NUMA balancing's
-	 * verdict for a CPU; for a device the folio stays.
+	 * Called at each NUMA hint fault of such a folio, at a device's fault on one
+	 * that was in memory elsewhere, and for what a device's counters counted.
+	 * Default: NUMA balancing's verdict for a CPU; for a device the folio stays.
 	 *
-	 * Context: atomic, a page table is locked. Return: 0; a node, to which the
-	 * folio moves at once if it can, or later with CDM_ANS_QUEUED;
+	 * Context: atomic, a page table may be locked. Return: 0; a node, to which the
+	 * folio, or all pages that a counter's event is about, move at once if they can,
+	 * or later with CDM_ANS_QUEUED;
 	 * CDM_ANS_DENY or the node that it is on: it stays. With these or alone, but not
 	 * with a move at once, a keep time: it stays, too. With any, microseconds that
-	 * a CPU's task sleeps before it goes on in user space; a device is not throttled.
+	 * a CPU's task sleeps before it goes on in user space, or that a device's driver
+	 * is told to wait.
 	 */
 	__u64 (*access)(const struct cdm_access_ctx *ctx);
 
@@ -712,6 +718,25 @@ struct cdm_node_desc {
 
 #define CDM_FAULT_WRITE		BIT(0)
 
+/* The largest range of one access counter, in pages. */
+#define CDM_ACCESS_PAGES	512
+
+/**
+ * struct cdm_access_report - what one access counter of a device has counted
+ * @addr: first byte of its range
+ * @nr_pages: pages of its range, 1 to CDM_ACCESS_PAGES
+ * @count: accesses, at least 1
+ * @flags: CDM_ACCESS_WRITE if some of them wrote
+ * @__pad: reserved
+ */
+struct cdm_access_report {
+	__u64 addr;
+	__u32 nr_pages;
+	__u32 count;
+	__u32 flags;
+	__u32 __pad;
+};
+
 #ifdef CONFIG_CDM_EXT
 struct cdm_node *cdm_node_register(const struct cdm_node_desc *desc);
 int cdm_node_unregister(struct cdm_node *node);
@@ -723,6 +748,8 @@ void cdm_unclaim(u64 start, u64 size);
 int cdm_device_fault(struct cdm_node *node, struct mm_struct *mm,
 		     unsigned long addr, unsigned int flags);
 void cdm_folio_accessed(struct folio *folio, unsigned int count);
+int cdm_access_report(struct cdm_node *node, struct mm_struct *mm,
+		      const struct cdm_access_report *reports, unsigned int nr);
 #endif
 
 #endif /* _LINUX_CDM_H */

@@ -38,11 +38,17 @@ DECLARE_STATIC_KEY_FALSE(cdm_isolated_key);
 DECLARE_STATIC_KEY_FALSE(cdm_place_key);
 
 extern bool cdm_place_all;		/* a policy owns place for all nodes */
-/* Who has a say in moves: policies that can deny or keep, nodes whose device is lost. */
+/*
+ * Who has a say in moves: policies that can deny or keep, nodes whose device is lost, and
+ * what the kernel itself keeps.
+ */
 #define CDM_ASKED_POLICY	0
 #define CDM_ASKED_LOST		1
+#define CDM_ASKED_DEFAULT	2
 extern unsigned long cdm_migrate_asked;
-extern bool cdm_access_owned;		/* a policy owns access for some node */
+/* Who wants hint faults: policies that own access, and what was armed and not undone. */
+#define CDM_ASKED_ARMED		1
+extern unsigned long cdm_access_asked;
 extern nodemask_t cdm_managed_nodes;
 extern nodemask_t cdm_isolated_nodes;
 
@@ -192,9 +198,28 @@ int __cdm_access_hint(struct folio *folio, struct vm_fault *vmf, unsigned long a
 static inline int cdm_access_hint(struct folio *folio, struct vm_fault *vmf,
 				  unsigned long addr, int def_nid)
 {
-	if (static_branch_unlikely(&cdm_nodes_key) && READ_ONCE(cdm_access_owned))
+	if (static_branch_unlikely(&cdm_nodes_key) && READ_ONCE(cdm_access_asked))
 		return __cdm_access_hint(folio, vmf, addr, def_nid);
 	return def_nid;
+}
+
+extern bool cdm_armed;			/* something was */
+
+/* Entries of such mappings can have no rights, and a fault that gives them back. */
+static inline bool cdm_vma_arms(const struct vm_area_struct *vma)
+{
+	return vma_is_accessible((struct vm_area_struct *)vma) &&
+	       !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_HUGETLB));
+}
+
+/* Access rights of an entry that mprotect() changes: what is armed stays so. */
+static inline pgprot_t cdm_newprot(struct vm_area_struct *vma, bool protnone,
+				   pgprot_t newprot)
+{
+	if (static_branch_unlikely(&cdm_nodes_key) && protnone &&
+	    READ_ONCE(cdm_armed) && cdm_vma_arms(vma))
+		return PAGE_NONE;
+	return newprot;
 }
 
 /* Movers, in movers.c. */
@@ -406,6 +431,12 @@ static inline int cdm_access_hint(struct folio *folio, struct vm_fault *vmf,
 				  unsigned long addr, int def_nid)
 {
 	return def_nid;
+}
+
+static inline pgprot_t cdm_newprot(struct vm_area_struct *vma, bool protnone,
+				   pgprot_t newprot)
+{
+	return newprot;
 }
 
 static inline bool cdm_counts_isolated(int reason)

@@ -64,8 +64,15 @@ enum cdm_move_status {
 #define CDM_MOVE_ASYNC		BIT(3)
 /* If the target is a managed node and full, evict what is cold there. */
 #define CDM_MOVE_EVICT		BIT(4)
+/*
+ * Of a range of addresses: arm it, so that the next access to each of its pages is told to
+ * who owns access. What moves is armed where it is then. With NUMA_NO_NODE for a target
+ * nothing moves.
+ */
+#define CDM_MOVE_ARM		BIT(5)
 #define CDM_MOVE_FLAGS		(CDM_MOVE_SHARED | CDM_MOVE_ANY_POLICY | \
-				 CDM_MOVE_SPLIT | CDM_MOVE_ASYNC | CDM_MOVE_EVICT)
+				 CDM_MOVE_SPLIT | CDM_MOVE_ASYNC | CDM_MOVE_EVICT | \
+				 CDM_MOVE_ARM)
 
 /**
  * struct cdm_move_req - a policy's wish to move pages, and what came of it

@@ -17,8 +17,9 @@
  *	 |   keep	... and for so long no mover that can do without takes it
  *	 v   throttle	the accessor sleeps, once it has let go of all locks
  *
- * A device that meets such an entry is asked about, too, if anybody owns access. It has no
- * node that the kernel would pull the page to: the page stays by default.
+ * A device is asked about where its driver knows of an access (access_device.c), and where
+ * it meets such an entry. It has no node that the kernel would pull the page to: the page
+ * stays by default.
  *
  * Context: a page table is locked, so callbacks are atomic, and nothing here waits.
  */
@@ -26,6 +27,7 @@
 
 #include <linux/cdm_move.h>
 #include <linux/mm.h>
+#include <linux/sched/sysctl.h>
 #include <linux/slab.h>
 #include <linux/task_work.h>
 #include <linux/topology.h>
@@ -33,8 +35,9 @@
 
 #include "call.h"
 #include "internal.h"
+#include "migrate.h"
 
-bool cdm_access_owned __read_mostly;
+unsigned long cdm_access_asked __read_mostly;
 
 /* ---- throttle -------------------------------------------------------------- */
 
@@ -71,11 +74,8 @@ static bool throttle(unsigned int us)
 	struct callback_head *work;
 	struct throttled *t;
 
-	/*
-	 * Threads of the kernel never go back, or run such work under their locks; what a
-	 * device waits for is its driver's.
-	 */
-	if ((current->flags & (PF_KTHREAD | PF_USER_WORKER)) || current->cdm_scope)
+	/* Threads of the kernel never go back, or run such work under their locks. */
+	if (current->flags & (PF_KTHREAD | PF_USER_WORKER))
 		return false;
 	work = task_work_cancel_match(current, is_throttle, NULL);
 	if (work) {
@@ -125,31 +125,52 @@ static const char *unusable(const struct cdm_access_ctx *ctx, u64 ans)
 static bool queue_move(const struct cdm_access_ctx *ctx, int nid)
 {
 	struct cdm_request want = {
-		.where = ctx->pfn, .nr = 1, .nid = nid, .flags = CDM_MOVE_SHARED,
+		.where = ctx->addr, .nr = ctx->nr_pages, .mm_cookie = ctx->mm_cookie,
+		.tgid = ctx->tgid, .nid = nid, .flags = CDM_MOVE_SHARED,
 		.policy = ctx->common.call->policy->id,
 	};
 	struct cdm_node *node = cdm_queue_node(nid, ctx->common.call->nid);
-	int err = node ? cdm_queue_add(node, &want) : -ENODEV;
+	int err;
 
+	/* Nobody owns the address space, so that none can be found by a process. */
+	if (!want.tgid) {
+		want.where = ctx->pfn;
+		want.nr = 1;
+		want.mm_cookie = 0;
+	}
+	err = node ? cdm_queue_add(node, &want) : -ENODEV;
 	return !err || err == -EEXIST;
+}
+
+/* A counter is read by a driver's thread, whose own masks say nothing. */
+static bool allowed(const struct cdm_access_ctx *ctx, struct vm_area_struct *vma, int nid)
+{
+	if (ctx->kind != CDM_ACCESS_COUNTER)
+		return cdm_node_allowed(nid, vma, ctx->addr, ctx->order);
+	return node_state(nid, N_MEMORY) && !cdm_node_leaves(nid) &&
+	       cdm_vma_allows(vma, ctx->addr, nid);
 }
 
 /* Where the folio shall go at once, NUMA_NO_NODE if it stays. Under RCU. */
 static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio *folio,
-				  struct vm_area_struct *vma, u64 ans)
+				  struct vm_area_struct *vma, u64 ans,
+				  struct cdm_access_dev *dev)
 {
 	unsigned int us = (ans & CDM_ANS_THROTTLE_MASK) >> CDM_ANS_THROTTLE_SHIFT;
 	unsigned int ms = (ans & CDM_ANS_KEEP_MASK) >> CDM_ANS_KEEP_SHIFT;
 	int nid = (int)(ans & CDM_ANS_NODE_MASK) - 1, def_nid = ctx->def_nid;
 	struct cdm_policy *p = ctx->common.call->policy;
 	const char *why = unusable(ctx, ans);
+	bool overridden = false;
 
 	if (why)
 		return bad_access(p, ans, why, def_nid);
-	if (us && throttle(us))
+	/* What a device waits for is its driver's. */
+	if (us && dev)
+		dev->wait_us = max(dev->wait_us, us);
+	if (us && (dev || throttle(us)))
 		cdm_policy_count(p, CDM_PSTAT_THROTTLED);
-	if (nid >= 0 && nid != ctx->src_nid &&
-	    !cdm_node_allowed(nid, vma, ctx->addr, ctx->order)) {
+	if (nid >= 0 && nid != ctx->src_nid && !allowed(ctx, vma, nid)) {
 		cdm_policy_count(p, CDM_PSTAT_OVERRIDDEN);
 		return def_nid;
 	}
@@ -157,9 +178,14 @@ static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio
 		cdm_policy_count(p, CDM_PSTAT_FULL);
 		return NUMA_NO_NODE;
 	}
-	if (ms)
-		cdm_fstate_keep(folio, ms);
-	cdm_policy_count(p, CDM_PSTAT_USED);
+	if (ctx->kind == CDM_ACCESS_COUNTER)
+		dev->keep_ms = ms;
+	else if (ms && !cdm_fstate_keep(folio, ms))
+		overridden = true;
+	if (overridden)
+		cdm_policy_count(p, CDM_PSTAT_OVERRIDDEN);
+	else
+		cdm_policy_count(p, CDM_PSTAT_USED);
 	/* What is kept stays, also where nothing else was said. */
 	if (ms || nid == ctx->src_nid || (ans & (CDM_ANS_DENY | CDM_ANS_QUEUED)))
 		return NUMA_NO_NODE;
@@ -169,18 +195,17 @@ static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio
 /* ---- the event ------------------------------------------------------------- */
 
 /* Who answers for it, NULL if nobody does; @nid: the node it is theirs for. Under RCU. */
-static struct cdm_policy *access_owner(int src_nid, int def_nid, int *nid)
+static struct cdm_policy *access_owner(const struct cdm_access_ctx *ctx, int *nid)
 {
 	const struct cdm_table *t = rcu_dereference(cdm_table);
-	const struct cdm_scope *scope = current->cdm_scope;
 	struct cdm_policy *p;
 
-	if (cdm_node_managed(src_nid))
-		*nid = src_nid;
-	else if (scope)
-		*nid = scope->dev_nid;
-	else if (def_nid != NUMA_NO_NODE && cdm_node_managed(def_nid))
-		*nid = def_nid;
+	if (cdm_node_managed(ctx->src_nid))
+		*nid = ctx->src_nid;
+	else if (ctx->kind != CDM_ACCESS_HINT)
+		*nid = ctx->acc_nid;
+	else if (ctx->def_nid != NUMA_NO_NODE && cdm_node_managed(ctx->def_nid))
+		*nid = ctx->def_nid;
 	else
 		return NULL;
 	p = t ? t->owner[CDM_CB_ACCESS][*nid] : NULL;
@@ -222,45 +247,67 @@ static u64 ask_access(const struct cdm_access_ctx *ctx)
 	return ans;
 }
 
+/**
+ * cdm_access_ask() - a folio was accessed: what shall be done?
+ * @ctx: where, by whom, how often, and what the kernel would do; the rest is filled here
+ * @folio: the folio, which cannot go meanwhile
+ * @vma: the mapping
+ * @dev: of a device, what its driver has to do; NULL for a CPU
+ *
+ * A queued move is queued, and a folio under keep is kept when this returns.
+ *
+ * Context: the page table may be locked; mmap_lock is held, or the VMA's lock.
+ * Return: the node to which it shall move at once, NUMA_NO_NODE if it stays.
+ */
+int cdm_access_ask(struct cdm_access_ctx *ctx, struct folio *folio,
+		   struct vm_area_struct *vma, struct cdm_access_dev *dev)
+{
+	struct cdm_call call = { .cb = CDM_CB_ACCESS };
+	u64 ans;
+
+	ctx->src_nid = folio_nid(folio);
+	ctx->from_nid = NUMA_NO_NODE;
+	guard(rcu)();
+	/* There is nothing to copy. */
+	if (unlikely(cdm_node_lost_nid(ctx->src_nid)))
+		return NUMA_NO_NODE;
+	call.policy = access_owner(ctx, &call.nid);
+	if (!call.policy)
+		return ctx->def_nid;
+	call.memcg = folio_memcg(folio);
+	ctx->common.call = &call;
+	ctx->cgroup_id = cdm_memcg_id(call.memcg);
+	ctx->mm_cookie = cdm_mm_cookie(vma->vm_mm);
+	ctx->tgid = cdm_mm_tgid(vma->vm_mm);
+	ctx->vm_flags = vma->vm_flags;
+	fill_folio(ctx, folio);
+
+	ans = ask_access(ctx);
+	if (!ans) {
+		cdm_policy_count(call.policy, CDM_PSTAT_DEFAULT);
+		return ctx->def_nid;
+	}
+	return access_answer(ctx, folio, vma, ans, dev);
+}
+
 /* Out of line of cdm_access_hint(). Context: the page table is locked. */
 int __cdm_access_hint(struct folio *folio, struct vm_fault *vmf, unsigned long addr,
 		      int def_nid)
 {
-	const struct cdm_scope *scope = current->cdm_scope;
-	struct vm_area_struct *vma = vmf->vma;
+	struct cdm_scope *scope = current->cdm_scope;
 	struct cdm_access_ctx ctx = {
 		.addr = addr & PAGE_MASK,
-		.src_nid = folio_nid(folio),
 		.acc_nid = scope ? scope->dev_nid : numa_node_id(),
-		.def_nid = scope ? NUMA_NO_NODE : def_nid,
+		/* What is armed tells without NUMA balancing, which then moves nothing. */
+		.def_nid = scope || !sysctl_numa_balancing_mode ? NUMA_NO_NODE : def_nid,
 		.kind = scope ? CDM_ACCESS_DEVICE : CDM_ACCESS_HINT,
-		.from_nid = NUMA_NO_NODE,
 		.count = 1,
+		.nr_pages = vmf->pte ? 1 : HPAGE_PMD_NR,
 	};
-	struct cdm_call call = { .cb = CDM_CB_ACCESS };
-	u64 ans;
 
-	guard(rcu)();
-	/* There is nothing to copy. */
-	if (unlikely(cdm_node_lost_nid(ctx.src_nid)))
-		return NUMA_NO_NODE;
-	call.policy = access_owner(ctx.src_nid, def_nid, &call.nid);
-	if (!call.policy)
-		return ctx.def_nid;
-	call.memcg = folio_memcg(folio);
-	ctx.common.call = &call;
-	ctx.cgroup_id = cdm_memcg_id(call.memcg);
-	ctx.mm_cookie = cdm_mm_cookie(vma->vm_mm);
-	ctx.tgid = cdm_mm_tgid(vma->vm_mm);
-	ctx.vm_flags = vma->vm_flags;
 	if (vmf->flags & FAULT_FLAG_WRITE)
 		ctx.flags |= CDM_ACCESS_WRITE;
-	fill_folio(&ctx, folio);
-
-	ans = ask_access(&ctx);
-	if (!ans) {
-		cdm_policy_count(call.policy, CDM_PSTAT_DEFAULT);
-		return ctx.def_nid;
-	}
-	return access_answer(&ctx, folio, vma, ans);
+	if (scope)
+		scope->told = true;
+	return cdm_access_ask(&ctx, folio, vmf->vma, scope ? &scope->dev : NULL);
 }

@@ -70,7 +70,8 @@ EXPORT_SYMBOL_GPL(cdm_mm_cookie);
 /* Under RCU. */
 u32 cdm_mm_tgid(struct mm_struct *mm)
 {
-	if (likely(current->mm == mm))
+	/* A device's thread that has borrowed it is nobody whom a policy could name. */
+	if (likely(current->mm == mm && !(current->flags & PF_KTHREAD)))
 		return current->tgid;
 #ifdef CONFIG_MEMCG
 	struct task_struct *owner = rcu_dereference(mm->owner);
@@ -173,7 +174,7 @@ static __always_inline void cdm_fill_place(struct cdm_place_ctx *ctx,
 					   unsigned long addr, int order,
 					   u32 kind)
 {
-	const struct cdm_scope *scope = current->cdm_scope;
+	struct cdm_scope *scope = current->cdm_scope;
 	struct mm_struct *mm = vma->vm_mm;
 
 	call->policy = p;
@@ -200,6 +201,7 @@ static __always_inline void cdm_fill_place(struct cdm_place_ctx *ctx,
 		ctx->cpu_nid = NUMA_NO_NODE;
 		ctx->dev_nid = scope->dev_nid;
 		ctx->def_nid = scope->dev_nid;
+		scope->placed = true;
 	} else {
 		ctx->cpu_nid = numa_node_id();
 		ctx->dev_nid = NUMA_NO_NODE;

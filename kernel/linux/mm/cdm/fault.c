@@ -288,14 +288,16 @@ refuse:
  * The page is where the policy that owns place says, by default on @node, as
  * far as the owner's mempolicy, cpuset and memcg allow. A device's first read
  * of private memory that may be written gets a page of its own and not the
- * zero page. That the page is present when this returns is not promised: it
- * may be taken away again at any time, and the device faults again.
+ * zero page. A page that was in memory before, page cache for one, is where it is, unless
+ * the policy that owns access has it moved. That the page is present when this returns is
+ * not promised: it may be taken away again at any time, and the device faults again.
  *
  * Context: may sleep; the caller holds neither mmap_lock nor a lock that its
  * mmu notifiers take. A kernel thread that wants to be stopped while it waits
  * for a page has to allow_signal(SIGKILL).
- * Return: 0; -EFAULT if the process may not access @addr either; -EAGAIN if the
- * page has to be asked for again; -EINTR if a fatal signal came; -ENODEV if the
+ * Return: 0; or how many microseconds the device shall wait before it goes on, at most
+ * 65535, if a policy throttles it; -EFAULT if the process may not access @addr either;
+ * -EAGAIN if the page has to be asked for again; -EINTR if a fatal signal came; -ENODEV if the
  * device is lost (cdm_node_lost()); -ENOMEM.
  */
 int cdm_device_fault(struct cdm_node *node, struct mm_struct *mm,
@@ -312,9 +314,14 @@ int cdm_device_fault(struct cdm_node *node, struct mm_struct *mm,
 	if (err)
 		return err;
 	err = fault_in(mm, addr, flags & CDM_FAULT_WRITE);
+	/* What was placed for it is where a policy wants it. */
+	if (!err && test_bit(CDM_ASKED_POLICY, &cdm_access_asked) && !b.scope.placed &&
+	    !b.scope.told)
+		cdm_access_resident(mm, addr, flags);
 	give_back(&b);
-	if (!err)
-		cdm_node_count(node, CDM_STAT_DEV_FAULTS, 1);
-	return err;
+	if (err)
+		return err;
+	cdm_node_count(node, CDM_STAT_DEV_FAULTS, 1);
+	return b.scope.dev.wait_us;
 }
 EXPORT_SYMBOL_GPL(cdm_device_fault);

@@ -23,8 +23,9 @@
  * and a sixteenth of the node is already more than one reclaim of it moves. An
  * entry is forgotten when the four of its bucket are newer, or after
  * CDM_DEPARTED_SECS. A folio that is freed and whose pfn is used again within
- * that time is taken for the old one: this is a hint to policies, and nothing
- * here decides whether memory is valid.
+ * that time is taken for the old one if it also holds the same page of the same
+ * file, or of an anon_vma at the same address: this is a hint to policies, and
+ * nothing here decides whether memory is valid.
  *
  * Locking: none. Hooks run in faults and in migration, so they neither sleep
  * nor spin. Stores and loads are whole words (READ_ONCE, WRITE_ONCE); two
@@ -54,15 +55,23 @@
  * @key: pfn it went to, + 1; 0 for an empty entry
  * @left: when it left, as cdm_folio_state.last_move
  * @access: cdm_folio_state.access when it left
+ * @tag: what it holds, folio_tag()
  */
 struct cdm_departed {
 	u64 key;
 	u32 left;
-	u32 access;
+	u16 access;
+	u16 tag;
 };
 
+/* The same number whichever frame it is in, while it is mapped or in a file. */
+static u16 folio_tag(const struct folio *folio)
+{
+	return hash_64((unsigned long)folio->mapping + folio->index * GOLDEN_RATIO_64, 16);
+}
+
 /* jiffies / 4 in 32 bits: wraps after 190 days at HZ=1000; 0 says "never". */
-static u32 fstate_now(void)
+u32 cdm_fstate_now(void)
 {
 	u64 now = get_jiffies_64();
 
@@ -93,7 +102,7 @@ static void fstate_store(struct cdm_folio_state *to,
 
 static bool departed_fresh(u32 left)
 {
-	return fstate_now() - left <= CDM_DEPARTED_SECS * HZ / 4;
+	return cdm_fstate_now() - left <= CDM_DEPARTED_SECS * HZ / 4;
 }
 
 static struct cdm_departed *departed_bucket(struct cdm_node *node,
@@ -105,8 +114,9 @@ static struct cdm_departed *departed_bucket(struct cdm_node *node,
 	return node->departed + i;
 }
 
-static bool departed_find(struct cdm_node *node, unsigned long pfn, bool take,
-			  struct cdm_departed *found)
+/* @holds: it holds the same as this folio; NULL for whatever it holds. */
+static bool departed_find(struct cdm_node *node, unsigned long pfn,
+			  const struct folio *holds, bool take, struct cdm_departed *found)
 {
 	struct cdm_departed *e = departed_bucket(node, pfn);
 	int i;
@@ -117,18 +127,20 @@ static bool departed_find(struct cdm_node *node, unsigned long pfn, bool take,
 		found->key = pfn + 1;
 		found->left = READ_ONCE(e->left);
 		found->access = READ_ONCE(e->access);
+		found->tag = READ_ONCE(e->tag);
 		if (take)
 			WRITE_ONCE(e->key, 0);
-		return departed_fresh(found->left);
+		return departed_fresh(found->left) &&
+		       (!holds || found->tag == folio_tag(holds));
 	}
 	return false;
 }
 
 static void departed_insert(struct cdm_node *node, unsigned long pfn, u32 left,
-			    u32 access)
+			    u16 access, u16 tag)
 {
 	struct cdm_departed *e = departed_bucket(node, pfn), *victim = e;
-	u32 now = fstate_now(), age, oldest = 0;
+	u32 now = cdm_fstate_now(), age, oldest = 0;
 	int i;
 
 	for (i = 0; i < CDM_DEPARTED_WAYS; i++, e++) {
@@ -146,6 +158,7 @@ static void departed_insert(struct cdm_node *node, unsigned long pfn, u32 left,
 	}
 	WRITE_ONCE(victim->left, left);
 	WRITE_ONCE(victim->access, access);
+	WRITE_ONCE(victim->tag, tag);
 	WRITE_ONCE(victim->key, pfn + 1);
 }
 
@@ -158,8 +171,21 @@ static void departed_rekey(unsigned long from, unsigned long to)
 
 	for_each_node_mask(nid, cdm_managed_nodes) {
 		node = cdm_node_of(nid);
-		if (node && departed_find(node, from, true, &d))
-			departed_insert(node, to, d.left, d.access);
+		if (node && departed_find(node, from, NULL, true, &d))
+			departed_insert(node, to, d.left, d.access, d.tag);
+	}
+}
+
+static void departed_forget(unsigned long pfn)
+{
+	struct cdm_departed d;
+	struct cdm_node *node;
+	int nid;
+
+	for_each_node_mask(nid, cdm_managed_nodes) {
+		node = cdm_node_of(nid);
+		if (node)
+			departed_find(node, pfn, NULL, true, &d);
 	}
 }
 
@@ -180,7 +206,7 @@ bool cdm_fstate_departed(int nid, unsigned long pfn, struct cdm_folio_state *st)
 
 	rcu_read_lock();
 	node = cdm_node_of(nid);
-	found = node && departed_find(node, pfn, false, &d);
+	found = node && departed_find(node, pfn, NULL, false, &d);
 	rcu_read_unlock();
 	if (!found)
 		return false;
@@ -286,31 +312,45 @@ static void fstate_cross(struct cdm_node *from, struct cdm_node *to,
 			 struct cdm_folio_state *st)
 {
 	bool returned = st->from_nid == folio_nid(dst) + 1 && departed_fresh(st->last_move);
+	u32 here = cdm_fstate_ms_since(st->last_move), away = returned ? here : 0;
 	struct cdm_departed d;
+	unsigned int ms;
 
-	st->last_move = fstate_now();
+	st->last_move = cdm_fstate_now();
 	st->from_nid = folio_nid(src) + 1;
 
 	if (from) {
 		cdm_node_count(from, CDM_STAT_MOVED_OUT, 1);
 		if (!to)
-			departed_insert(from, folio_pfn(dst), st->last_move,
-					st->access);
+			departed_insert(from, folio_pfn(dst), st->last_move, st->access,
+					folio_tag(dst));
 	}
 	if (to) {
 		/* A place in the order of arrivals, as for a new folio. */
 		st->seq = atomic64_inc_return(&to->seq);
 		cdm_node_count(to, CDM_STAT_MOVED_IN, 1);
-		if (!from && departed_find(to, folio_pfn(src), true, &d)) {
+		if (!from && departed_find(to, folio_pfn(src), dst, true, &d)) {
 			st->access = d.access;
+			away = cdm_fstate_ms_since(d.left);
 			returned = true;
 		}
+		/* It is at that frame no longer, whoever else it had left. */
+		if (!from)
+			departed_forget(folio_pfn(src));
 		if (returned) {
 			cdm_node_count(to, CDM_STAT_RETURNED, 1);
 			count_vm_events(CDM_RETURNED, folio_nr_pages(dst));
 			count_memcg_folio_events(dst, CDM_RETURNED, folio_nr_pages(dst));
 		}
 	}
+	if (st->keep_until)
+		st->keep_until = cdm_keep_moved(to, folio_nr_pages(dst), st->keep_until);
+	ms = cdm_travelled(from, to, src, dst, here, away);
+	if (!ms)
+		return;
+	st->keep_until = cdm_keep_until(to, folio_nr_pages(dst), ms, st->keep_until);
+	if (st->keep_until)
+		cdm_node_count(to, CDM_STAT_PINGPONG_KEPT, folio_nr_pages(dst));
 }
 
 /**
@@ -349,33 +389,6 @@ void cdm_fstate_move(struct cdm_node *from, struct cdm_node *to,
 			st.from_nid |= CDM_FSTATE_CAME_BY_MOVE;
 		fstate_store(d, &st);
 	}
-}
-
-/**
- * cdm_fstate_keep() - movers that can do without are denied for a while
- * @folio: a folio; of a node that is not managed nothing is remembered
- * @ms: for how long
- *
- * Context: any, under RCU.
- */
-void cdm_fstate_keep(struct folio *folio, unsigned int ms)
-{
-	struct cdm_folio_state *st = cdm_fstate_of(folio);
-	u32 until;
-
-	if (!st)
-		return;
-	/* Not shorter than asked, and not 0, which says "never". */
-	until = fstate_now() + DIV_ROUND_UP(msecs_to_jiffies(ms), 4) + 1;
-	WRITE_ONCE(st->keep_until, until ?: 1);
-}
-
-/* Is the folio under keep? */
-bool cdm_fstate_kept(const struct cdm_folio_state *st)
-{
-	u32 until = READ_ONCE(st->keep_until);
-
-	return until && (s32)(until - fstate_now()) > 0;
 }
 
 /*
@@ -419,7 +432,8 @@ u32 cdm_fstate_ms_since(u32 then)
 {
 	if (!then)
 		return 0;
-	return jiffies_to_msecs((fstate_now() - then) * 4UL) ?: 1;
+	/* The largest number there is after 49 days. */
+	return clamp(jiffies64_to_msecs((cdm_fstate_now() - then) * 4ULL), 1ULL, (u64)U32_MAX);
 }
 
 /**

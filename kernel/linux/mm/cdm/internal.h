@@ -63,11 +63,15 @@ enum cdm_node_stat {
 	CDM_STAT_PLACED,	/* folios that became resident */
 	CDM_STAT_PLACED_PAGES,
 	CDM_STAT_DEV_FAULTS,	/* device faults served */
+	CDM_STAT_DEV_REPORTS,	/* access counters that the device's driver told of */
 	CDM_STAT_PLACE_HIT,	/* place named this node and it had room */
 	CDM_STAT_PLACE_FULL,	/* place named this node and it had none */
 	CDM_STAT_MOVED_IN,	/* folios that came from another node */
 	CDM_STAT_MOVED_OUT,
 	CDM_STAT_RETURNED,	/* of those moved in: were here lately */
+	CDM_STAT_PINGPONG,	/* pages that came back, here or there, within the window */
+	CDM_STAT_PINGPONG_KEPT,	/* ... and were kept here by the kernel itself */
+	CDM_STAT_KEEP_FULL,	/* folios not kept, as half of the node is */
 	CDM_STAT_LAST_RESORT,	/* pages moved here to save a task from OOM */
 	CDM_STAT_QUEUED,	/* moves that kcdmd was asked for */
 	CDM_STAT_QUEUE_SAME,	/* ... for pages it had been asked for */
@@ -132,8 +136,26 @@ struct cdm_limit {
 	u64 stamp;
 };
 
+#define CDM_KEEP_SLOTS	128U
+
+/**
+ * struct cdm_keeps - how much of a node is under keep (keep.c)
+ * @lock: for the rest
+ * @first: number of the slot that ends next
+ * @total: pages
+ * @slot: of them, pages whose keep ends in that slot's time
+ */
+struct cdm_keeps {
+	spinlock_t lock;	/* a leaf */
+	u64 first;
+	u64 total;
+	u64 slot[CDM_KEEP_SLOTS];
+};
+
 /* A folio that left this node for one that is not managed (fstate.c). */
 struct cdm_departed;
+
+struct cdm_travel;		/* pingpong.c */
 
 struct cdm_queue;
 
@@ -156,6 +178,8 @@ struct cdm_node {
 	struct cdm_departed *departed;	/* [departed_mask + 1], vmalloc */
 	unsigned int departed_mask;
 	struct cdm_limit limit;
+	struct cdm_keeps keeps;
+	struct cdm_travel *travel;
 	/* Free pages; kcdmd's watermarks if @evict_set, else see cdm_evict_low(). */
 	unsigned long evict_low, evict_high;
 	bool evict_set;
@@ -295,11 +319,28 @@ bool cdm_fstate_departed(int nid, unsigned long pfn,
 			 struct cdm_folio_state *st);
 void cdm_fstate_move(struct cdm_node *from, struct cdm_node *to,
 		     struct folio *src, struct folio *dst);
-void cdm_fstate_keep(struct folio *folio, unsigned int ms);
-bool cdm_fstate_kept(const struct cdm_folio_state *st);
+u32 cdm_fstate_now(void);
 u32 cdm_fstate_ms_since(u32 then);
 int cdm_fstate_alloc(struct cdm_node *node);
 void cdm_fstate_free(struct cdm_node *node);
+
+/* keep.c */
+u32 cdm_keep_until(struct cdm_node *node, unsigned long nr, unsigned int ms, u32 old);
+u32 cdm_keep_moved(struct cdm_node *to, unsigned long nr, u32 until);
+bool cdm_fstate_keep(struct folio *folio, unsigned int ms);
+bool cdm_fstate_kept(const struct cdm_folio_state *st);
+struct cdm_policy;
+void cdm_keeps_end(const struct cdm_policy *p);
+void cdm_keeps_init(struct cdm_node *node);
+
+/* pingpong.c */
+extern unsigned int cdm_pingpong_ms, cdm_pingpong_keep_ms;
+struct cdm_travel *cdm_travel_alloc(void);
+unsigned int cdm_travelled(struct cdm_node *from, struct cdm_node *to, struct folio *src,
+			   struct folio *dst, u32 here, u32 away);
+bool cdm_keeps_by_default(int nid);
+ssize_t cdm_pingpong_show(const struct cdm_node *node, char *buf);
+ssize_t cdm_stay_show(const struct cdm_node *node, char *buf);
 
 /* migrate.c: the limit of moves that have the node as target, or as source. */
 void cdm_limit_set(struct cdm_limit *limit, u64 rate, u64 burst);
@@ -403,9 +444,21 @@ extern nodemask_t cdm_last_resort_nodes;	/* for lastresort.c */
 /* ---- the scope of a device's fault (fault.c) ------------------------------ */
 
 /**
+ * struct cdm_access_dev - what comes of a device's access, besides a move
+ * @wait_us: microseconds that the device shall wait
+ * @keep_ms: milliseconds for which the pages of a counter shall be kept
+ */
+struct cdm_access_dev {
+	unsigned int wait_us, keep_ms;
+};
+
+/**
  * struct cdm_scope - a task faults on behalf of a device
  * @dev_nid: the device's node
  * @mm: the faulting address space
+ * @placed: a folio was allocated for it
+ * @told: the owner of access was asked about it
+ * @dev: what was answered
  *
  * Lives on the stack of cdm_device_fault(), which saves and restores
  * current->cdm_scope, so scopes nest; never set across a fork.
@@ -413,6 +466,8 @@ extern nodemask_t cdm_last_resort_nodes;	/* for lastresort.c */
 struct cdm_scope {
 	int dev_nid;
 	struct mm_struct *mm;
+	bool placed, told;
+	struct cdm_access_dev dev;
 };
 
 /* ---- policies (ops.c, dispatch.c) ----------------------------------------- */
@@ -649,6 +704,18 @@ void cdm_place_key_put(void);
 u64 cdm_place_by_trampoline(const u64 *args);
 u32 cdm_mm_tgid(struct mm_struct *mm);
 bool cdm_node_allowed(int nid, struct vm_area_struct *vma, unsigned long addr, int order);
+
+/* access.c */
+int cdm_access_ask(struct cdm_access_ctx *ctx, struct folio *folio,
+		   struct vm_area_struct *vma, struct cdm_access_dev *dev);
+
+/* access_device.c, in a device's scope; mmap_lock is not held. */
+void cdm_access_resident(struct mm_struct *mm, unsigned long addr, unsigned int flags);
+
+/* arm.c */
+long cdm_arm_range(struct mm_struct *mm, unsigned long start, unsigned long end, bool async);
+void cdm_disarm_all(void);
+int cdm_may_arm(void);
 
 /* movers.c */
 u64 cdm_migrate_by_trampoline(const u64 *args);

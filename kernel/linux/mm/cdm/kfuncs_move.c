@@ -206,10 +206,13 @@ __bpf_kfunc int cdm_bpf_move_pfns(const struct cdm_common *c__nullable,
 
 static int enqueue(const struct cdm_common *c, struct cdm_request *r)
 {
+	const struct cdm_move mv = { .nid = r->nid, .flags = r->flags };
 	struct cdm_node *node;
 
-	if (r->flags & ~CDM_MOVE_FLAGS || r->nid < 0 || r->nid >= MAX_NUMNODES ||
-	    !node_possible(r->nid))
+	if (r->flags & ~CDM_MOVE_FLAGS || (!r->mm_cookie && r->flags & CDM_MOVE_ARM))
+		return -EINVAL;
+	if (!cdm_move_arms_only(&mv) &&
+	    (r->nid < 0 || r->nid >= MAX_NUMNODES || !node_possible(r->nid)))
 		return -EINVAL;
 	r->policy = c->call->policy->id;
 	guard(rcu)();
@@ -227,7 +230,8 @@ static int enqueue(const struct cdm_common *c, struct cdm_request *r)
  * The move is made soon, as with CDM_MOVE_ASYNC, by the kcdmd of the target or,
  * if that is not managed, of the event's node. What comes of it is told by
  * migrated() and the node's counters. A second request for the same range only
- * changes the first one's target and flags.
+ * changes the first one's target and flags. With CDM_MOVE_ARM the next access to each
+ * of its pages is told of; if the node is NUMA_NO_NODE then nothing moves.
  *
  * Context: place, access, migrate, reclaim, placed, migrated, tick; a page table
  * may be locked.

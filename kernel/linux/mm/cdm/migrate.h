@@ -126,6 +126,12 @@ static inline bool cdm_run_continues(const struct cdm_run *run,
 	       e->index + e->nr == index;
 }
 
+static inline bool cdm_move_arms_only(const struct cdm_move *mv)
+{
+	return mv->nid == NUMA_NO_NODE && mv->flags & CDM_MOVE_ARM &&
+	       !(mv->flags & ~(CDM_MOVE_ARM | CDM_MOVE_ASYNC));
+}
+
 bool cdm_run_splits(const struct cdm_run *run, struct folio *folio);
 bool cdm_run_split(struct cdm_run *run, struct folio *folio);
 bool cdm_run_stops(void);

@@ -202,7 +202,7 @@ int cdm_move_pfns(const unsigned long *pfns, unsigned long nr,
 	err = cdm_move_check(mv);
 	if (err)
 		return err;
-	if (!nr)
+	if (!nr || mv->flags & CDM_MOVE_ARM)
 		return -EINVAL;
 	err = cdm_run_begin(&run, mv, nr);
 	if (err)

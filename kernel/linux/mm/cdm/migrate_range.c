@@ -452,6 +452,23 @@ struct mm_struct *cdm_mm_get(u32 tgid, u64 cookie)
 	return ERR_PTR(-ESRCH);
 }
 
+static int arm_only(struct mm_struct *mm, unsigned long start, unsigned long end,
+		    struct cdm_move *mv)
+{
+	unsigned long all = (end - start) >> PAGE_SHIFT;
+	long nr;
+
+	memset(mv->nr, 0, sizeof(mv->nr));
+	if (mv->status)
+		memset(mv->status, CDM_MOVE_UNTRIED, all);
+	nr = cdm_arm_range(mm, start, end, mv->flags & CDM_MOVE_ASYNC);
+	if (nr < 0)
+		return nr;
+	mv->nr[CDM_MOVE_ALREADY] = min_t(unsigned long, nr, all);
+	mv->nr[CDM_MOVE_NOT_MAPPED] = all - mv->nr[CDM_MOVE_ALREADY];
+	return 0;
+}
+
 /**
  * cdm_move_range() - move what a range of addresses maps to a node
  * @mm: the address space; the caller has mmget() it
@@ -462,33 +479,45 @@ struct mm_struct *cdm_mm_get(u32 tgid, u64 cookie)
  * Cpuset and mempolicies of the owner of @mm are respected unless
  * CDM_MOVE_ANY_POLICY says otherwise, and what other processes map too is left
  * unless CDM_MOVE_SHARED does. A large folio moves as a whole even if the range
- * has a part of it, unless CDM_MOVE_SPLIT is given.
+ * has a part of it, unless CDM_MOVE_SPLIT is given. With CDM_MOVE_ARM the range is armed
+ * then; if the target is NUMA_NO_NODE that is all, and CDM_MOVE_ALREADY counts the pages
+ * that are armed now.
  *
  * Context: may sleep; takes mmap_lock for reading, PTLs, folio locks, and calls
  * mmu notifiers. The caller holds nothing that they take.
  * Return: 0, and @mv says what became of each page; -EINVAL or -ENODEV as
  * cdm_move_check(), -EINVAL for a range that is unaligned, empty or not user
  * space, -ENOMEM; -EINTR if a fatal signal came, -EAGAIN with CDM_MOVE_ASYNC if
- * mmap_lock was taken; pages that were not tried are CDM_MOVE_UNTRIED then.
+ * mmap_lock was taken; pages that were not tried are CDM_MOVE_UNTRIED then;
+ * -EOPNOTSUPP to arm if no policy owns access.
  */
 int cdm_move_range(struct mm_struct *mm, unsigned long start,
 		   unsigned long end, struct cdm_move *mv)
 {
+	unsigned long nr = (end - start) >> PAGE_SHIFT;
 	struct cdm_run run;
 	int err;
 
-	err = cdm_move_check(mv);
-	if (err)
-		return err;
 	if (!PAGE_ALIGNED(start | end) || start >= end || end > TASK_SIZE_MAX)
 		return -EINVAL;
+	if (cdm_move_arms_only(mv))
+		return arm_only(mm, start, end, mv);
+	err = cdm_move_check(mv);
+	if (!err && mv->flags & CDM_MOVE_ARM)
+		err = cdm_may_arm();
+	if (err)
+		return err;
 
-	err = cdm_run_begin(&run, mv, (end - start) >> PAGE_SHIFT);
+	err = cdm_run_begin(&run, mv, nr);
 	if (err)
 		return err;
 	err = cdm_run_range(&run, mm, start, end, 0);
 	cdm_run_flush(&run);
 	cdm_run_end(&run);
+	/* They have moved: what is not armed any more, as the policy went, is no error. */
+	if (!err && mv->flags & CDM_MOVE_ARM &&
+	    cdm_arm_range(mm, start, end, mv->flags & CDM_MOVE_ASYNC) == -EINTR)
+		err = -EINTR;
 	return err;
 }
 EXPORT_SYMBOL_GPL(cdm_move_range);

@@ -95,6 +95,9 @@ static const u8 cdm_mover_of[MR_TYPES] = {
 #define CDM_KEPT_FROM	(MOVER(NUMA_BALANCING) | MOVER(MOVE_PAGES) | \
 			 MOVER(MBIND) | MOVER(DAMON))
 
+/* ... and where the kernel itself keeps: those who move unasked. */
+#define CDM_KEPT_BY_DEFAULT	(MOVER(NUMA_BALANCING) | MOVER(DAMON))
+
 /* A function of its own says in migrate_pages() that these were asked about. */
 static struct folio *alloc_elsewhere(struct folio *src, unsigned long private)
 {
@@ -411,6 +414,11 @@ static __always_inline struct cdm_policy *cdm_migrate_owner(int nid)
 	return p && likely(!atomic_read(&p->ejected)) ? p : NULL;
 }
 
+static noinline unsigned long kept_from(int nid)
+{
+	return cdm_keeps_by_default(nid) ? CDM_KEPT_BY_DEFAULT : CDM_KEPT_FROM;
+}
+
 /* The verdict on one folio. Under RCU. */
 static __always_inline int cdm_ask_folio(struct folio *folio, int dst, u32 mover)
 {
@@ -439,7 +447,7 @@ static __always_inline int cdm_ask_folio(struct folio *folio, int dst, u32 mover
 	}
 	if (st) {
 		if (unlikely(READ_ONCE(st->keep_until)) &&
-		    (BIT(mover) & CDM_KEPT_FROM) && cdm_fstate_kept(st)) {
+		    (BIT(mover) & kept_from(nid)) && cdm_fstate_kept(st)) {
 			if (p) {
 				cdm_policy_count(p, CDM_PSTAT_KEPT);
 				cdm_policy_count(p, CDM_PSTAT_DENIED + mover);

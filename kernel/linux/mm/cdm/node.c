@@ -88,11 +88,15 @@ const char *const cdm_node_stat_names[CDM_NR_NODE_STATS] = {
 	[CDM_STAT_PLACED]	= "placed",
 	[CDM_STAT_PLACED_PAGES]	= "placed_pages",
 	[CDM_STAT_DEV_FAULTS]	= "dev_faults",
+	[CDM_STAT_DEV_REPORTS]	= "dev_reports",
 	[CDM_STAT_PLACE_HIT]	= "place_hit",
 	[CDM_STAT_PLACE_FULL]	= "place_full",
 	[CDM_STAT_MOVED_IN]	= "moved_in",
 	[CDM_STAT_MOVED_OUT]	= "moved_out",
 	[CDM_STAT_RETURNED]	= "returned",
+	[CDM_STAT_PINGPONG]	= "pingpong",
+	[CDM_STAT_PINGPONG_KEPT] = "pingpong_kept",
+	[CDM_STAT_KEEP_FULL]	= "keep_full",
 	[CDM_STAT_LAST_RESORT]	= "last_resort",
 	[CDM_STAT_QUEUED]	= "queued",
 	[CDM_STAT_QUEUE_SAME]	= "queue_same",
@@ -191,10 +195,13 @@ struct cdm_node *cdm_node_alloc(int nid, u64 start, u64 size)
 	init_waitqueue_head(&node->drain_wait);
 	spin_lock_init(&node->left_lock);
 	INIT_WORK(&node->state_work, state_work);
+	cdm_keeps_init(node);
 	cdm_lost_init(node);
 	node->stats = alloc_percpu(struct cdm_node_stats);
 	node->queue = cdm_queue_alloc();
-	if (!node->stats || !node->queue || cdm_fstate_alloc(node)) {
+	node->travel = cdm_travel_alloc();
+	if (!node->stats || !node->queue || !node->travel || cdm_fstate_alloc(node)) {
+		kvfree(node->travel);
 		kvfree(node->queue);
 		free_percpu(node->stats);
 		kfree(node);
@@ -209,6 +216,7 @@ void cdm_node_free(struct cdm_node *node)
 	cdm_lost_free(node);
 	kfree(node->left);
 	cdm_fstate_free(node);
+	kvfree(node->travel);
 	kvfree(node->queue);
 	free_percpu(node->stats);
 	kfree(node);

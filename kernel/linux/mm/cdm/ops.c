@@ -89,6 +89,11 @@ static struct cdm_table *cdm_table_alloc(int nr)
 	return t;
 }
 
+static bool cdm_policy_may_keep(const struct cdm_policy *p)
+{
+	return p->ops->migrate || p->ops->access || p->ops->reclaim;
+}
+
 static void cdm_table_add(struct cdm_table *t, int i, struct cdm_policy *p)
 {
 	u32 cb;
@@ -99,7 +104,7 @@ static void cdm_table_add(struct cdm_table *t, int i, struct cdm_policy *p)
 		t->has_placed = true;
 	if (p->ops->access)
 		t->has_access = true;
-	if (p->ops->migrate || p->ops->access || p->ops->reclaim)
+	if (cdm_policy_may_keep(p))
 		t->has_keep = true;
 	if (p->ops->migrated)
 		t->has_migrated = true;
@@ -151,10 +156,14 @@ static int cdm_table_change(struct cdm_policy *add, struct cdm_policy *del)
 	new->nr = nr;
 
 	WRITE_ONCE(cdm_place_all, new->all[CDM_CB_PLACE]);
-	WRITE_ONCE(cdm_access_owned, new->has_access);
+	assign_bit(CDM_ASKED_POLICY, &cdm_access_asked, new->has_access);
 	assign_bit(CDM_ASKED_POLICY, &cdm_migrate_asked, new->has_keep);
 	WRITE_ONCE(cdm_migrated_heard, new->has_migrated);
 	rcu_assign_pointer(cdm_table, new);
+	if (!new->has_access)
+		cdm_disarm_all();
+	if (del && cdm_policy_may_keep(del))
+		cdm_keeps_end(del);
 	if (old)
 		call_srcu(&cdm_srcu, &old->rcu, cdm_table_free);
 	return 0;

@@ -99,6 +99,22 @@ static struct request *queue_find(struct cdm_queue *q,
 	return NULL;
 }
 
+/*
+ * Two wishes for the same pages become one. The latest counts; but a driver's outlives a
+ * policy, and who only arms does not take back a move, nor the other way round.
+ */
+static void queue_merge(struct cdm_request *to, const struct cdm_request *older,
+			const struct cdm_request *newer)
+{
+	const struct cdm_request *move = newer->nid == NUMA_NO_NODE ? older : newer;
+	u32 flags = move->flags | ((older->flags | newer->flags) & CDM_MOVE_ARM);
+	u64 policy = older->policy ? newer->policy : 0;
+
+	to->nid = move->nid;
+	to->flags = flags;
+	to->policy = policy;
+}
+
 /* Under q->lock. */
 static int queue_insert(struct cdm_queue *q, const struct cdm_request *want)
 {
@@ -108,11 +124,7 @@ static int queue_insert(struct cdm_queue *q, const struct cdm_request *want)
 		return -ENODEV;
 	req = want->wait ? NULL : queue_find(q, want);
 	if (req) {
-		/* The latest wish counts; but a driver's outlives a policy. */
-		req->r.nid = want->nid;
-		req->r.flags = want->flags;
-		if (req->r.policy)
-			req->r.policy = want->policy;
+		queue_merge(&req->r, &req->r, want);
 		return -EEXIST;
 	}
 	req = list_first_entry_or_null(&q->free, struct request, list);
@@ -196,7 +208,7 @@ static void queue_free(struct cdm_queue *q, struct list_head *list)
 static struct cdm_move queue_take(struct cdm_queue *q, struct list_head *list,
 				  u32 *nr_pages)
 {
-	struct cdm_move mv = { .nid = NUMA_NO_NODE };
+	struct cdm_move mv = {};
 	struct request *req, *next;
 	int nr = 0, looked = 0;
 	unsigned long flags;
@@ -204,7 +216,7 @@ static struct cdm_move queue_take(struct cdm_queue *q, struct list_head *list,
 	*nr_pages = 0;
 	spin_lock_irqsave(&q->lock, flags);
 	list_for_each_entry_safe(req, next, &q->fifo, list) {
-		if (mv.nid == NUMA_NO_NODE) {
+		if (!looked) {
 			mv.nid = req->r.nid;
 			mv.flags = req->r.flags;
 		}
@@ -242,6 +254,7 @@ static bool policy_there(u64 id)
 static bool queue_again(struct cdm_node *node, struct request *req)
 {
 	struct cdm_queue *q = node->queue;
+	struct request *same;
 	unsigned long flags;
 	bool again;
 
@@ -251,7 +264,10 @@ static bool queue_again(struct cdm_node *node, struct request *req)
 	if (req->r.policy && !policy_there(req->r.policy))
 		return false;
 	spin_lock_irqsave(&q->lock, flags);
-	again = q->open && (req->r.wait || !queue_find(q, &req->r));
+	same = req->r.wait ? NULL : queue_find(q, &req->r);
+	again = q->open && !same;
+	if (same)
+		queue_merge(&same->r, &req->r, &same->r);
 	if (again) {
 		hlist_add_head(&req->hash, queue_chain(q, &req->r));
 		list_move_tail(&req->list, &q->fifo);
@@ -261,10 +277,10 @@ static bool queue_again(struct cdm_node *node, struct request *req)
 	return again;
 }
 
-static int run_request(struct cdm_run *run, const struct cdm_request *r,
-		       unsigned long index)
+static int run_request(struct cdm_run *run, struct cdm_request *r, unsigned long index)
 {
 	struct mm_struct *mm;
+	u64 end;
 	int err;
 
 	if (!r->mm_cookie) {
@@ -274,8 +290,15 @@ static int run_request(struct cdm_run *run, const struct cdm_request *r,
 	mm = cdm_mm_get(r->tgid, r->mm_cookie);
 	if (IS_ERR(mm))
 		return PTR_ERR(mm);
-	err = cdm_run_range(run, mm, r->where,
-			    r->where + ((u64)r->nr << PAGE_SHIFT), index);
+	end = r->where + ((u64)r->nr << PAGE_SHIFT);
+	err = r->nid == NUMA_NO_NODE ? 0 : cdm_run_range(run, mm, r->where, end, index);
+	if (!err && r->flags & CDM_MOVE_ARM) {
+		/* Where they are then. If it has to be tried again, the move has not. */
+		cdm_run_flush(run);
+		r->nid = NUMA_NO_NODE;
+		r->flags = CDM_MOVE_ARM;
+		err = min(cdm_arm_range(mm, r->where, end, true), 0L);
+	}
 	/* Not the one to tear it down, if it was the last. */
 	mmput_async(mm);
 	return err;
@@ -305,7 +328,8 @@ static bool run_list(struct cdm_node *node, struct list_head *list, u32 pages,
 	bool later = false;
 	int err;
 
-	err = cdm_move_check(mv) ?: cdm_run_begin(&run, mv, pages);
+	err = cdm_move_arms_only(mv) ? 0 : cdm_move_check(mv);
+	err = err ?: cdm_run_begin(&run, mv, pages);
 	if (err) {
 		list_for_each_entry(req, list, list)
 			request_done(req, NULL, err);
@@ -455,10 +479,10 @@ void cdm_queue_forget(u64 policy)
 
 /**
  * cdm_queue_node() - whose kcdmd does a move
- * @to: where the pages go
+ * @to: where the pages go, or NUMA_NO_NODE
  * @near: a node of the event, or NUMA_NO_NODE
  *
- * The target's, so that its moves are in one queue; if it is no managed node,
+ * The target's, so that its moves are in one queue; if there is none or it is not managed,
  * the event's; else any.
  *
  * Context: under RCU.
@@ -466,7 +490,7 @@ void cdm_queue_forget(u64 policy)
  */
 struct cdm_node *cdm_queue_node(int to, int near)
 {
-	struct cdm_node *node = cdm_node_of(to);
+	struct cdm_node *node = to == NUMA_NO_NODE ? NULL : cdm_node_of(to);
 	int nid;
 
 	if (!node && near != NUMA_NO_NODE)
@@ -512,8 +536,8 @@ int cdm_move_later(struct cdm_node *node, unsigned long pfn, int nid,
 		.where = pfn, .nr = 1, .nid = nid, .flags = flags,
 	};
 
-	if (flags & ~CDM_MOVE_FLAGS || nid < 0 || nid >= MAX_NUMNODES ||
-	    !node_possible(nid))
+	if (flags & ~CDM_MOVE_FLAGS || flags & CDM_MOVE_ARM || nid < 0 ||
+	    nid >= MAX_NUMNODES || !node_possible(nid))
 		return -EINVAL;
 	if (wait)
 		return queue_wait(node, &r, wait);

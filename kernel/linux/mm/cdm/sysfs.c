@@ -94,6 +94,45 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 }
 CDM_ATTR_RW(enabled);
 
+/* Milliseconds, a minute at most: what is remembered of a folio that left. */
+static ssize_t cdm_ms_store(const char *what, const char *buf, size_t count,
+			    unsigned int *ms)
+{
+	unsigned int val;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (kstrtouint(buf, 0, &val) || val > 60000)
+		return cdm_refuse(-EINVAL, "%s: want milliseconds, 0 to 60000", what);
+	WRITE_ONCE(*ms, val);
+	return count;
+}
+
+static ssize_t pingpong_ms_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(cdm_pingpong_ms));
+}
+
+static ssize_t pingpong_ms_store(struct kobject *kobj, struct kobj_attribute *attr,
+				 const char *buf, size_t count)
+{
+	return cdm_ms_store("pingpong_ms", buf, count, &cdm_pingpong_ms);
+}
+CDM_ATTR_RW(pingpong_ms);
+
+static ssize_t pingpong_keep_ms_show(struct kobject *kobj, struct kobj_attribute *attr,
+				     char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(cdm_pingpong_keep_ms));
+}
+
+static ssize_t pingpong_keep_ms_store(struct kobject *kobj, struct kobj_attribute *attr,
+				      const char *buf, size_t count)
+{
+	return cdm_ms_store("pingpong_keep_ms", buf, count, &cdm_pingpong_keep_ms);
+}
+CDM_ATTR_RW(pingpong_keep_ms);
+
 static ssize_t cdm_nid_store(const char *what, const char *buf, size_t count,
 			     int (*fn)(int nid))
 {
@@ -223,6 +262,8 @@ static struct attribute *cdm_attrs[] = {
 	&claim_attr.attr,
 	&unclaim_attr.attr,
 	&claims_attr.attr,
+	&pingpong_ms_attr.attr,
+	&pingpong_keep_ms_attr.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(cdm);

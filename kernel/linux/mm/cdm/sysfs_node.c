@@ -370,6 +370,30 @@ static ssize_t node_broken_show(struct kobject *kobj, struct kobj_attribute *att
 static struct kobj_attribute node_broken_attr =
 	__ATTR(broken, 0444, node_broken_show, NULL);
 
+static ssize_t node_pingpong_show(struct kobject *kobj, struct kobj_attribute *attr,
+				  char *buf)
+{
+	struct cdm_node *node;
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	return node ? cdm_pingpong_show(node, buf) : -ENODEV;
+}
+
+static struct kobj_attribute node_pingpong_attr =
+	__ATTR(pingpong, 0444, node_pingpong_show, NULL);
+
+static ssize_t node_stay_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct cdm_node *node;
+
+	guard(rcu)();
+	node = cdm_kobj_node(kobj);
+	return node ? cdm_stay_show(node, buf) : -ENODEV;
+}
+
+static struct kobj_attribute node_stay_attr = __ATTR(stay, 0444, node_stay_show, NULL);
+
 static struct attribute *cdm_node_attrs[] = {
 	&node_state_attr.attr,
 	&node_mode_attr.attr,
@@ -385,6 +409,8 @@ static struct attribute *cdm_node_attrs[] = {
 	&node_evict_attr.attr,
 	&node_left_attr.attr,
 	&node_broken_attr.attr,
+	&node_pingpong_attr.attr,
+	&node_stay_attr.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(cdm_node);

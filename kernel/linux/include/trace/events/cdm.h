@@ -97,6 +97,8 @@ TRACE_EVENT(cdm_access,
 		__field(int, def_nid)
 		__field(u32, order)
 		__field(u32, kind)
+		__field(u32, nr_pages)
+		__field(u32, count)
 	),
 	TP_fast_assign(
 		__entry->addr = ctx->addr;
@@ -109,14 +111,39 @@ TRACE_EVENT(cdm_access,
 		__entry->def_nid = ctx->def_nid;
 		__entry->order = ctx->order;
 		__entry->kind = ctx->kind;
+		__entry->nr_pages = ctx->nr_pages;
+		__entry->count = ctx->count;
 	),
-	TP_printk("tgid=%u addr=%#llx pfn=%#llx order=%u kind=%s src_nid=%d acc_nid=%d def_nid=%d policy=%llu answer=%#llx",
+	TP_printk("tgid=%u addr=%#llx pfn=%#llx order=%u kind=%s src_nid=%d acc_nid=%d def_nid=%d nr_pages=%u count=%u policy=%llu answer=%#llx",
 		  __entry->tgid, __entry->addr, __entry->pfn, __entry->order,
 		  __print_symbolic(__entry->kind,
 				   { CDM_ACCESS_HINT, "hint" },
-				   { CDM_ACCESS_DEVICE, "device" }),
+				   { CDM_ACCESS_DEVICE, "device" },
+				   { CDM_ACCESS_COUNTER, "counter" }),
 		  __entry->src_nid, __entry->acc_nid, __entry->def_nid,
-		  __entry->policy, __entry->answer)
+		  __entry->nr_pages, __entry->count, __entry->policy, __entry->answer)
+);
+
+TRACE_EVENT(cdm_pingpong,
+	TP_PROTO(unsigned long pfn, unsigned int order, int nid, int from_nid, u32 away_ms),
+	TP_ARGS(pfn, order, nid, from_nid, away_ms),
+	TP_STRUCT__entry(
+		__field(unsigned long, pfn)
+		__field(u32, order)
+		__field(int, nid)
+		__field(int, from_nid)
+		__field(u32, away_ms)
+	),
+	TP_fast_assign(
+		__entry->pfn = pfn;
+		__entry->order = order;
+		__entry->nid = nid;
+		__entry->from_nid = from_nid;
+		__entry->away_ms = away_ms;
+	),
+	TP_printk("pfn=%#lx order=%u nid=%d from_nid=%d away_ms=%u",
+		  __entry->pfn, __entry->order, __entry->nid, __entry->from_nid,
+		  __entry->away_ms)
 );
 
 TRACE_EVENT(cdm_placed,

@@ -56,7 +56,8 @@ struct cdm_sim_info {
  * @CDM_SIM_STRIDED: the first word of block after block
  * @CDM_SIM_UNIFORM: any word of any block
  * @CDM_SIM_ZIPF: any word of a block; few blocks get most accesses
- * @CDM_SIM_CHASE: reserved: pointer chase
+ * @CDM_SIM_CHASE: the word that was read says where the next is: how many bytes from the
+ *	start of the range, a multiple of 8. It reads only
  * @CDM_SIM_PINGPONG: reserved: words shared with a CPU
  * @CDM_SIM_REPLAY: a recorded trace
  *
@@ -103,8 +104,13 @@ struct cdm_sim_op {
  *	proportion to k^-skew. Zero for other patterns.
  * @trace: REPLAY: address of an array of struct cdm_sim_op
  * @trace_len: REPLAY: its bytes, at most 2^28. It is begun again at its end
- * @counter_grain: reserved for access counters: bytes that one counter covers
- * @counter_threshold: reserved for access counters: accesses to a notification
+ * @counter_grain: bytes that one access counter covers, a power of two from the page size
+ *	to 2 MiB; 0 for no counters
+ * @counter_threshold: accesses to a notification, which begins the counter again; below
+ *	2^32 - 2^20
+ * @counter_batch: notifications that the driver reads at a time, 1 to 256; 0 for 1
+ * @weight: how many accesses each stands for, 0 for 1, at most 2^20: as if it went on to
+ *	neighbouring cache lines. Results and counters count them all
  * @reserved: must be zero
  * @done: result: accesses that happened
  * @writes: result: of these, those that wrote
@@ -115,7 +121,7 @@ struct cdm_sim_op {
  * @error: result: why, a negative errno, which the ioctl also returns
  * @error_pad: zero
  * @checksum: result: sum of the words that read accesses found
- * @counters: reserved for access counters: notifications raised
+ * @counters: result: notifications of access counters, each told of to the kernel
  * @served_other: result: accesses served by memory of no node below, the zero
  *	page or a device's registers
  * @served: result: accesses served by each node
@@ -131,6 +137,9 @@ struct cdm_sim_op {
  * @misses: result: the others; those that faulted, and those to another node
  * @fetches: result: pages that were moved to the device's node for an access
  * @fetch_failed: result: pages that could not be
+ * @waits: result: how often a policy made the device wait
+ * @wait_us: result: microseconds that it was to wait, together
+ * @armed: result: pages that are armed, with CDM_SIM_RUN_ARM
  *
  * Version 1 began without what is behind @served, and such a struct
  * (CDM_SIM_RUN_SIZE_1) is still taken.
@@ -151,7 +160,9 @@ struct cdm_sim_run {
 	__u64 trace_len;
 	__u64 counter_grain;
 	__u64 counter_threshold;
-	__u64 reserved[4];
+	__u64 counter_batch;
+	__u64 weight;
+	__u64 reserved[2];
 
 	__u64 done;
 	__u64 writes;
@@ -176,6 +187,9 @@ struct cdm_sim_run {
 	__u64 misses;
 	__u64 fetches;
 	__u64 fetch_failed;
+	__u64 waits;
+	__u64 wait_us;
+	__u64 armed;
 };
 
 /* Bytes of the shortest struct cdm_sim_run. */
@@ -198,6 +212,15 @@ struct cdm_sim_run {
 #define CDM_SIM_RUN_FETCH	0x8
 /* Accesses that hit are reported to the kernel, one by one. Not with CACHE. */
 #define CDM_SIM_RUN_REPORT	0x10
+/* Access counters count what the device's own node serves, too, and not only the others. */
+#define CDM_SIM_RUN_COUNT_LOCAL	0x20
+/* When it ends the range is armed, so that the next access to each page is told of. */
+#define CDM_SIM_RUN_ARM		0x40
+/*
+ * The calling thread accesses, as a CPU does, and not the device: to have both count
+ * in the same way. Alone, or with REPLAY; hits are what its own node served.
+ */
+#define CDM_SIM_RUN_CPU		0x80
 /* With CHECK: the cache is never invalidated, to see that the check finds it. */
 #define CDM_SIM_RUN_DEAF	0x4
 
@@ -283,7 +306,7 @@ struct cdm_sim_atomic {
  * with -EINTR.
  */
 #define CDM_SIM_IOC_RUN		_IO(CDM_SIM_IOC_TYPE, 0x02)
-/* 0x03 and 0x04 are reserved for access counters and replay. */
+/* 0x03 and 0x04 are not used. */
 /* Takes struct cdm_sim_move; results are filled unless it was refused. */
 #define CDM_SIM_IOC_MOVE	_IO(CDM_SIM_IOC_TYPE, 0x05)
 /* Takes struct cdm_sim_atomic; results are filled unless it was refused. */
