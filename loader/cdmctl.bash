@@ -33,7 +33,7 @@ _cdmctl()
 		" ")		words="node policy page sim version --json --verbose --help" ;;
 		"node ")	words="list adopt release mode claim unclaim drain online evict watermarks targets" ;;
 		"policy ")	words="load swap unload list show" ;;
-		"page ")	words="move rmap" ;;
+		"page ")	words="move arm rmap" ;;
 		"sim ")		words="list run replay convert" ;;
 		"node list")	words="--all" ;;
 		"node mode")	words="closed last-resort open $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
@@ -43,10 +43,11 @@ _cdmctl()
 		"node drain")	words="--timeout --to $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
 		"policy load")	words="--node --set --pin --wait --dry-run" ;;
 		"policy swap")	words="--node --set --maps --keep-maps --dry-run" ;;
-		"page move")	words="--pid --range --pfn --to --shared --any-policy --split --async --evict --each" ;;
+		"page move")	words="--pid --range --pfn --to --shared --any-policy --split --async --evict --arm --each" ;;
+		"page arm")	words="--pid --range" ;;
 		"sim replay")	words="--device $(compgen -f -- "$cur")" ;;
 		"sim convert")	words=$(compgen -f -- "$cur") ;;
-		"sim run")	words="--device --pattern --size --count --stride --write --seed --zipf-skew --repeat --cpu-first-touch --thp --no-thp --shared --hold --cache --check" ;;
+		"sim run")	words="--device --pattern --size --count --stride --write --seed --zipf-skew --repeat --cpu-first-touch --thp --no-thp --shared --hold --cache --check --counter-grain --counter-threshold --counter-batch --arm" ;;
 		esac
 		case "$noun $verb" in
 		"policy swap"|"policy unload"|"policy show")

@@ -269,6 +269,7 @@ struct json_object *json_arr(struct json_object *o, const char *key);
 /* ---- the verbs of page, which have files of their own ------------------------- */
 
 int page_move(int argc, char **argv);
+int page_arm(int argc, char **argv);
 
 /* ---- watch.c ------------------------------------------------------------------ */
 

@@ -6,6 +6,7 @@
 
 static const struct verb verbs[] = {
 	{ "move", "--to N", "Move a process's pages, or page frames, to a node", page_move },
+	{ "arm", "", "Have the next access to each page of a range told to the policy", page_arm },
 	{ "rmap", "PFN", "List who maps a page frame", page_rmap },
 	{}
 };

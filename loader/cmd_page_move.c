@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cdmctl page move: pages to a node, and what became of each.
+ * cdmctl page move: pages to a node, and what became of each; page arm: the next access
+ * to each page is told, which the kernel takes for a move that goes nowhere.
  *
  * The kernel moves for programs, so a small one is loaded and run for as many
  * pages at a time as its variables hold.
@@ -23,9 +24,9 @@ static const char *const statuses[PAGE_NR_STATUS] = {
 };
 
 /* CDM_MOVE_*. */
-enum { SHARED = 1, ANY_POLICY = 2, SPLIT = 4, ASYNC = 8, EVICT = 16 };
+enum { SHARED = 1, ANY_POLICY = 2, SPLIT = 4, ASYNC = 8, EVICT = 16, ARM = 32 };
 
-enum { OPT_SHARED = 256, OPT_ANY, OPT_SPLIT, OPT_ASYNC, OPT_EVICT, OPT_EACH };
+enum { OPT_SHARED = 256, OPT_ANY, OPT_SPLIT, OPT_ASYNC, OPT_EVICT, OPT_ARM, OPT_EACH };
 
 struct move_args {
 	unsigned long long pid, start, end;
@@ -51,6 +52,7 @@ static const struct argp_option options[] = {
 	{ "split", OPT_SPLIT, NULL, 0, "Split large folios, so that nothing else moves", 0 },
 	{ "async", OPT_ASYNC, NULL, 0, "Wait for no lock and no writeback", 0 },
 	{ "evict", OPT_EVICT, NULL, 0, "If the target is managed and full, evict what is cold there", 0 },
+	{ "arm", OPT_ARM, NULL, 0, "Of a range: have the next access to each page told to the policy", 0 },
 	{ "each", OPT_EACH, NULL, 0, "Say of every page what became of it", 0 },
 	{}
 };
@@ -122,6 +124,9 @@ static error_t move_parse(int key, char *arg, struct argp_state *state)
 	case OPT_EVICT:
 		a->flags |= EVICT;
 		return 0;
+	case OPT_ARM:
+		a->flags |= ARM;
+		return 0;
 	case OPT_EACH:
 		a->each = true;
 		return 0;
@@ -132,8 +137,28 @@ static error_t move_parse(int key, char *arg, struct argp_state *state)
 			err_set(-EINVAL, "--pid and --range are needed, or --pfn");
 		else if (a->pfns && (a->has_pid || a->range))
 			err_set(-EINVAL, "--pfn does not go with --pid and --range");
+		else if (a->pfns && a->flags & ARM)
+			err_set(-EINVAL, "--pfn does not go with --arm, which takes a range of addresses");
 		else
 			return 0;
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t arm_parse(int key, char *arg, struct argp_state *state)
+{
+	struct move_args *a = state->input;
+
+	switch (key) {
+	case 'p':
+	case 'r':
+		return move_parse(key, arg, state);
+	case ARGP_KEY_END:
+		if (a->has_pid && a->range)
+			return 0;
+		err_set(-EINVAL, "--pid and --range are needed");
 		return EINVAL;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -162,6 +187,10 @@ static int explain(const struct move_args *a, int err)
 	case -EINVAL:
 		return err_set(err, "the kernel refused %s, node %d or an option", a->range ?: a->pfns,
 			       a->nid);
+	case -EOPNOTSUPP:
+		err_set(err, "nobody would be told: no policy owns access, or the kernel has no NUMA balancing");
+		err_hint("load a policy that has access() first, see 'cdmctl policy list'");
+		return err;
 	case -EAGAIN:
 		return err_set(err, "process %llu is changing its mappings; try again, or without --async",
 			       a->pid);
@@ -211,7 +240,7 @@ static void result_add(struct result *r, const char *key, unsigned long long whe
 }
 
 static int move_range(struct page_bpf *skel, const struct move_args *a,
-		      struct result *r)
+		      struct result *r, unsigned long long *armed)
 {
 	unsigned long long addr, page = sysconf(_SC_PAGESIZE);
 	unsigned int i, n;
@@ -227,6 +256,7 @@ static int move_range(struct page_bpf *skel, const struct move_args *a,
 		err = call(skel, a);
 		if (err)
 			return err;
+		*armed += skel->bss->args.armed;
 		for (i = 0; i < n; i++)
 			result_add(r, "addr", addr + i * page, skel->bss->status[i]);
 	}
@@ -310,6 +340,20 @@ static void print_result(const struct move_args *a, struct result *r)
 	json_object_put(r->each);
 }
 
+static int open_program(struct page_bpf **skel)
+{
+	int err;
+
+	*skel = page_bpf__open_and_load();
+	if (*skel)
+		return 0;
+	err = -errno;
+	err_set(err, "cannot load the program that moves: %s", strerror(-err));
+	err_hint(err == -EPERM ? "it needs CAP_BPF and CAP_PERFMON; run it as root" :
+		 "cdmctl is for kernels whose cdm_ext has cdm_bpf_move_range; -v shows libbpf's log");
+	return err;
+}
+
 int page_move(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -321,6 +365,7 @@ int page_move(int argc, char **argv)
 		       "  cdmctl page move --pid 4711 --range 0x7f0000000000-0x7f0000200000 --to 1\n"
 		       "  cdmctl page move --pfn 1048576-1049087 --to 0 --each",
 	};
+	unsigned long long armed = 0;	/* said of each call; not of interest here */
 	struct move_args a = {};
 	struct result r = {};
 	struct page_bpf *skel;
@@ -338,17 +383,12 @@ int page_move(int argc, char **argv)
 		return -ENODEV;
 	}
 
-	skel = page_bpf__open_and_load();
-	if (!skel) {
-		err = -errno;
-		err_set(err, "cannot load the program that moves: %s", strerror(-err));
-		err_hint(err == -EPERM ? "it needs CAP_BPF and CAP_PERFMON; run it as root" :
-			 "cdmctl is for kernels whose cdm_ext has cdm_bpf_move_range; -v shows libbpf's log");
+	err = open_program(&skel);
+	if (err)
 		return err;
-	}
 	if (a.each)
 		r.each = json_object_new_array();
-	err = a.pfns ? move_pfns(skel, &a, &r) : move_range(skel, &a, &r);
+	err = a.pfns ? move_pfns(skel, &a, &r) : move_range(skel, &a, &r, &armed);
 	page_bpf__destroy(skel);
 	/* What was moved before an error is moved; in JSON there is one answer. */
 	if (!err || (r.total && !env.json))
@@ -356,4 +396,48 @@ int page_move(int argc, char **argv)
 	else
 		json_object_put(r.each);
 	return err;
+}
+
+int page_arm(int argc, char **argv)
+{
+	static const struct argp_option arm_options[] = {
+		{ "pid", 'p', "PID", 0, "The process", 0 },
+		{ "range", 'r', "A-B", 0, "Its addresses, B not included; 0x for hexadecimal", 0 },
+		{}
+	};
+	static const struct argp argp = {
+		.options = arm_options,
+		.parser = arm_parse,
+		.doc = "Have the next access to each page of a range told to the policy that owns access."
+		       "\vOnce, whoever accesses it; NUMA balancing need not run. It is undone when that policy goes.\n\n"
+		       "EXAMPLE:\n"
+		       "  cdmctl page arm --pid 4711 --range 0x7f0000000000-0x7f0000200000",
+	};
+	struct move_args a = { .flags = ARM, .nid = -1 };
+	unsigned long long armed = 0, total;
+	struct result r = {};
+	struct page_bpf *skel;
+	struct json_object *o;
+	int err;
+
+	err = cmd_parse(&argp, argc, argv, &a);
+	if (err)
+		return err == CMD_DONE ? 0 : err;
+	total = (a.end - a.start) / sysconf(_SC_PAGESIZE);
+	err = kernel_check() ?: open_program(&skel);
+	if (err)
+		return err;
+	err = move_range(skel, &a, &r, &armed);
+	page_bpf__destroy(skel);
+	if (err)
+		return err;
+	if (!env.json) {
+		printf("%llu of %llu pages armed\n", armed, total);
+		return 0;
+	}
+	o = json_object_new_object();
+	json_add_u64(o, "armed", armed);
+	json_add_u64(o, "pages", total);
+	out_json(o);
+	return 0;
 }

@@ -31,13 +31,14 @@ static const char *const patterns[] = {
 };
 
 enum { OPT_STRIDE = 256, OPT_SEED, OPT_WRITE, OPT_SKEW, OPT_CPU, OPT_THP,
-       OPT_NO_THP, OPT_SHARED, OPT_REPEAT, OPT_HOLD, OPT_CACHE, OPT_CHECK };
+       OPT_NO_THP, OPT_SHARED, OPT_REPEAT, OPT_HOLD, OPT_CACHE, OPT_CHECK, OPT_GRAIN,
+       OPT_THRESHOLD, OPT_BATCH, OPT_ARM };
 
 struct sim_args {
 	unsigned long long device, size, count, stride, seed, repeat, hold;
-	unsigned long long write_pct, cpu_pct, skew;
+	unsigned long long write_pct, cpu_pct, skew, grain, threshold, batch;
 	int pattern;
-	bool has_skew, thp, no_thp, shared, cache, check;
+	bool has_skew, thp, no_thp, shared, cache, check, arm;
 };
 
 struct pages {
@@ -127,15 +128,31 @@ static error_t sim_parse(int key, char *arg, struct argp_state *state)
 	case OPT_CHECK:
 		a->check = true;
 		break;
+	case OPT_GRAIN:
+		err = parse_size(arg, "--counter-grain", &a->grain);
+		break;
+	case OPT_THRESHOLD:
+		err = parse_ulong(arg, UINT32_MAX, "--counter-threshold", &a->threshold);
+		break;
+	case OPT_BATCH:
+		err = parse_ulong(arg, 256, "--counter-batch", &a->batch);
+		break;
+	case OPT_ARM:
+		a->arm = true;
+		break;
 	case ARGP_KEY_END:
 		if (a->check && !a->cache)
 			err = err_set(-EINVAL, "--check makes sense with --cache only");
+		else if (!a->grain && (a->threshold || a->batch))
+			err = err_set(-EINVAL, "--counter-threshold and --counter-batch make sense with --counter-grain only");
 		else if (a->thp && a->no_thp)
 			err = err_set(-EINVAL, "--thp and --no-thp exclude each other");
 		else if (a->has_skew && a->pattern != CDM_SIM_ZIPF)
 			err = err_set(-EINVAL, "--zipf-skew makes sense with --pattern zipf only");
 		else if (!a->size || a->size % 4096)
 			err = err_set(-EINVAL, "--size: %llu is not a multiple of 4096", a->size);
+		else if (a->grain && !a->threshold)
+			a->threshold = 256;
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -351,7 +368,7 @@ static int run_failed(const struct cdm_sim_run *run, int err)
 		return err_set(err, "the run was interrupted after %llu accesses",
 			       (unsigned long long)run->done);
 	case -EINVAL:
-		err_set(err, "the device refused the run: it takes a range and a stride in whole words, sequential no stride, and zipf at most 2^20 blocks");
+		err_set(err, "the device refused the run: it takes a range and a stride in whole words, sequential no stride, zipf at most 2^20 blocks, and counters of a power of two from 4K to 2M");
 		err_hint("see 'cdmctl sim run --help'");
 		return err;
 	case -EOPNOTSUPP:
@@ -404,6 +421,14 @@ static struct json_object *run_json(const struct sim_args *a,
 		json_add_u64(by, "absent", pages->absent);
 	json_object_object_add(o, "pages_by_node", by);
 
+	if (a->grain || a->arm) {
+		by = json_object_new_object();
+		json_add_u64(by, "notifications", run->counters);
+		json_add_u64(by, "waits", run->waits);
+		json_add_u64(by, "wait_us", run->wait_us);
+		json_add_u64(by, "armed", run->armed);
+		json_object_object_add(o, "counters", by);
+	}
 	if (!a->cache)
 		return o;
 	by = json_object_new_object();
@@ -435,22 +460,29 @@ static void print_by(const char *what, struct json_object *by)
 	putchar('\n');
 }
 
+/* Of an object in @o that may be missing. */
+static void print_numbers(const char *what, struct json_object *o, const char *key)
+{
+	struct json_object *numbers;
+
+	if (!json_object_object_get_ex(o, key, &numbers))
+		return;
+	printf("%s", what);
+	json_object_object_foreach(numbers, k, v)
+		printf("  %s %s", json_object_get_string(v), k);
+	putchar('\n');
+}
+
 static void run_print(struct json_object *o)
 {
-	struct json_object *cache;
-
 	printf("device %s (node %s): %s %s, %s bytes; %s writes, %s device faults\n",
 	       json_str(o, "device"), json_str(o, "node"), json_str(o, "accesses"),
 	       json_str(o, "pattern"), json_str(o, "size"), json_str(o, "writes"),
 	       json_str(o, "dev_faults"));
 	print_by("accesses:", json_arr(o, "accesses_by_node"));
 	print_by("pages:   ", json_arr(o, "pages_by_node"));
-	if (!json_object_object_get_ex(o, "cache", &cache))
-		return;
-	printf("cache:   ");
-	json_object_object_foreach(cache, k, v)
-		printf("  %s %s", json_object_get_string(v), k);
-	putchar('\n');
+	print_numbers("counters:", o, "counters");
+	print_numbers("cache:   ", o, "cache");
 }
 
 static int sim_run(int argc, char **argv)
@@ -467,6 +499,10 @@ static int sim_run(int argc, char **argv)
 		{ "repeat", OPT_REPEAT, "N", 0, "Runs over the same memory; default 1", 0 },
 		{ "cache", OPT_CACHE, NULL, 0, "The device keeps translations of its own; tell how often they served", 0 },
 		{ "check", OPT_CHECK, NULL, 0, "With --cache: compare each that serves with the page tables", 0 },
+		{ "counter-grain", OPT_GRAIN, "SIZE", 0, "Count accesses to other nodes: bytes of a counter, 4K to 2M", 0 },
+		{ "counter-threshold", OPT_THRESHOLD, "N", 0, "Accesses until a counter notifies the kernel; default 256", 0 },
+		{ "counter-batch", OPT_BATCH, "N", 0, "Notifications that the driver reads at a time, up to 256; default 1", 0 },
+		{ "arm", OPT_ARM, NULL, 0, "Have the next access to each page told to the policy, after each run", 0 },
 		{ NULL, 0, NULL, 0, "The memory:", 1 },
 		{ "cpu-first-touch", OPT_CPU, "PERCENT", 0, "Of the range, by the CPU, before the device; default 0", 1 },
 		{ "thp", OPT_THP, NULL, 0, "Ask for huge pages", 1 },
@@ -525,7 +561,11 @@ static int sim_run(int argc, char **argv)
 		run->version = CDM_SIM_VERSION;
 		run->pattern = a.pattern;
 		run->flags = (a.cache ? CDM_SIM_RUN_CACHE : 0) |
-			     (a.check ? CDM_SIM_RUN_CHECK : 0);
+			     (a.check ? CDM_SIM_RUN_CHECK : 0) |
+			     (a.arm ? CDM_SIM_RUN_ARM : 0);
+		run->counter_grain = a.grain;
+		run->counter_threshold = a.threshold;
+		run->counter_batch = a.batch;
 		run->addr = (unsigned long)mem;
 		run->len = a.size;
 		run->stride = a.stride;

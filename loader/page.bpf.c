@@ -24,6 +24,7 @@ int page_move_range(void *ctx)
 
 	args.ret = cdm_bpf_move_range(NULL, &req, sizeof(req), status,
 				      sizeof(status));
+	args.armed = req.nr[CDM_MOVE_ALREADY];
 	return 0;
 }
 

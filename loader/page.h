@@ -20,6 +20,7 @@ struct page_move {
 	__s32 nid;
 	__s32 ret;			/* of the kfunc */
 	__u32 __pad;
+	__u64 armed;			/* pages, of a call that only arms */
 };
 
 struct page_pfn {			/* as struct cdm_move_pfn */
