@@ -10,6 +10,7 @@
  * long. Actions, one after the other:
  *
  *	move=N		move_pages() of all pages to node N
+ *	half=N		the same, of the first half
  *	migrate=A,B	migrate_pages() from node A to node B
  *	mbind=N		mbind(MPOL_BIND, MPOL_MF_MOVE) to node N
  *	spread=A,B	the same, to both
@@ -18,6 +19,15 @@
  *	pin		a long-term pin of it all, by gup_test
  *	use=SEC		write to every page for so long
  *	read=SEC	read every page for so long, after it was written to its file
+ *	touch=N		read the first N pages, or all if that is 0, once
+ *	put=N		write the first N pages, likewise
+ *	dev=D,N		device D reads a word of N pages, in order, again and again; as
+ *			dev=D,N,G,T,B,F with access counters: G bytes each, threshold T,
+ *			batch B; F are flags of <linux/cdm_sim.h>. Prints its results
+ *	unmap		MADV_DONTNEED of it all; what a file holds stays in memory
+ *	rights		mprotect() to read-only, and back
+ *	remap		mremap() to another place
+ *	fork		a child reads every page, and exits
  *	hold		print "ready FROM-TO" and wait for SIGUSR1, for two minutes
  *	where		print "pages P node N" for each node, as move_pages() finds it
  *	thread		from now on there is a second thread, which sleeps
@@ -43,6 +53,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/wait.h>
+
+#include <linux/cdm_sim.h>
 
 #define PAGE		4096UL
 #define ALIGN_TO	(2UL << 20)
@@ -108,10 +121,10 @@ static void check(void)
 		}
 }
 
-/* move_pages() of everything, or, with @node negative, where everything is. */
-static long move_all(int node, int *status)
+/* move_pages() of the first @n pages, or, with @node negative, where they are. */
+static long move_pages_to(int node, int *status, size_t n)
 {
-	size_t n = size / PAGE, i;
+	size_t i;
 	void **pages = calloc(n, sizeof(*pages));
 	int *nodes = calloc(n, sizeof(*nodes));
 	long ret;
@@ -127,6 +140,11 @@ static long move_all(int node, int *status)
 	free(pages);
 	free(nodes);
 	return ret;
+}
+
+static long move_all(int node, int *status)
+{
+	return move_pages_to(node, status, size / PAGE);
 }
 
 static int *new_status(void)
@@ -207,6 +225,85 @@ static void hold(void)
 	go = 0;
 }
 
+static void touch(unsigned long n, int write)
+{
+	volatile uint64_t *p;
+	size_t i;
+
+	for (i = 0; i < (n ? n * PAGE : size); i += PAGE) {
+		p = (uint64_t *)(mem + i);
+		if (write)
+			*p = round_nr + i;
+		else
+			(void)*p;
+	}
+}
+
+static void device(const char *arg)
+{
+	struct cdm_sim_run run = {
+		.size = sizeof(run),
+		.version = CDM_SIM_VERSION,
+		.pattern = CDM_SIM_STRIDED,
+		.addr = (uintptr_t)mem,
+		.len = size,
+		.stride = PAGE,
+	};
+	unsigned long long grain = 0, threshold = 0, batch = 0;
+	unsigned int dev, flags = 0, i;
+	char name[32];
+	int fd, ret;
+
+	if (sscanf(arg, "%u,%llu,%llu,%llu,%llu,%i", &dev, &run.accesses, &grain, &threshold,
+		   &batch, &flags) < 2) {
+		fprintf(stderr, "moveme: dev=%s: want at least a device and a number\n", arg);
+		exit(2);
+	}
+	run.counter_grain = grain;
+	run.counter_threshold = threshold;
+	run.counter_batch = batch;
+	run.flags = flags;
+	snprintf(name, sizeof(name), "/dev/cdm_sim%u", dev);
+	fd = open(name, O_RDWR);
+	if (fd < 0)
+		die(name);
+	ret = ioctl(fd, CDM_SIM_IOC_RUN, &run);
+	said("dev", ret);
+	close(fd);
+	printf("done %llu\ndev_faults %llu\ncounters %llu\nwaits %llu\nwait_us %llu\narmed %llu\n",
+	       run.done, run.dev_faults, run.counters, run.waits, run.wait_us, run.armed);
+	for (i = 0; i < CDM_SIM_NR_NODES; i++)
+		if (run.served[i])
+			printf("served_%u %llu\n", i, run.served[i]);
+}
+
+static void remap(void)
+{
+	char *to = mmap(NULL, size + ALIGN_TO, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (to == MAP_FAILED)
+		die("mmap");
+	to = (char *)(((unsigned long)to + ALIGN_TO - 1) & ~(ALIGN_TO - 1));
+	if (mremap(mem, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+		die("mremap");
+	mem = to;
+}
+
+static void child(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		check();
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		die("the child");
+}
+
 static void *sleep_on(void *arg)
 {
 	for (;;)
@@ -230,6 +327,13 @@ static void act(const char *a)
 
 		said(a, move_all(x, status));
 		free(status);
+	} else if (!strncmp(a, "half=", 5)) {
+		int *status = new_status();
+
+		said(a, move_pages_to(x, status, size / PAGE / 2));
+		free(status);
+	} else if (!strcmp(a, "unmap")) {
+		said(a, madvise(mem, size, MADV_DONTNEED));
 	} else if (!strncmp(a, "migrate=", 8)) {
 		unsigned long from = 1UL << x, to = 1UL << y;
 
@@ -248,6 +352,19 @@ static void act(const char *a)
 		use(x);
 	} else if (!strncmp(a, "read=", 5)) {
 		read_only(x);
+	} else if (!strncmp(a, "touch=", 6)) {
+		touch(x, 0);
+	} else if (!strncmp(a, "put=", 4)) {
+		touch(x, 1);
+	} else if (!strncmp(a, "dev=", 4)) {
+		device(a + 4);
+	} else if (!strcmp(a, "rights")) {
+		said(a, mprotect(mem, size, PROT_READ) ?:
+			mprotect(mem, size, PROT_READ | PROT_WRITE));
+	} else if (!strcmp(a, "remap")) {
+		remap();
+	} else if (!strcmp(a, "fork")) {
+		child();
 	} else if (!strcmp(a, "hold")) {
 		hold();
 	} else if (!strcmp(a, "thread")) {

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Pages that come back: counted by node and by time, kept by the kernel where no policy
+# looks, and what is kept is bounded, and ends with who kept it.
+
+# shellcheck source=selftests/prog_tests/access_lib.bash
+. "$REPO/selftests/prog_tests/access_lib.bash"
+
+# pingpongs NODE OTHER - pages
+pingpongs()
+{
+	awk -v o="$2" '$1 == o { n = $2 } END { print n + 0 }' "$CDM/nodes/$1/pingpong"
+}
+
+# stays NODE COLUMN - folios in the histogram, 2 here, 3 away
+stays()
+{
+	awk -v c="$2" '{ n += $c } END { print n + 0 }' "$CDM/nodes/$1/stay"
+}
+
+# timeout: 180
+# a page that returns within the window is counted, by pair of nodes and traced
+test_thrash_pingpong()
+{
+	balancing off
+	echo 60000 >"$CDM/pingpong_ms"
+	echo 0 >"$CDM/pingpong_keep_ms"
+	echo 8192 >$TRACE/buffer_size_kb
+	echo >$TRACE/trace
+	echo 1 >$TRACE/events/cdm/cdm_pingpong/enable
+	# Away and back is one; and there again is another.
+	"$PROGS/moveme" -m nohuge move=1 >"$TMP/out" || fail "$(cat "$TMP/out")"
+	check_eq "$(pingpongs 1 0)" 0 "after one move"
+	"$PROGS/moveme" -m nohuge move=1 move=0 >"$TMP/out" || fail "$(cat "$TMP/out")"
+	check_eq "$(pingpongs 1 0)" 256 "pages that came back to node 0"
+	"$PROGS/moveme" -m nohuge move=1 move=0 move=1 >"$TMP/out" || fail "$(cat "$TMP/out")"
+	check_eq "$(pingpongs 1 0)" 768 "... and to node 1"
+	check_eq "$(stays 1 2) $(stays 1 3)" "512 256" "folios that moved on from node 1, that came back to it"
+	# Between two managed nodes it is counted at both; in a circle nothing comes back.
+	"$PROGS/moveme" -m nohuge move=1 move=2 move=1 >"$TMP/out" || fail "$(cat "$TMP/out")"
+	check_eq "$(pingpongs 1 2) $(pingpongs 2 1)" "256 256" "pages between nodes 1 and 2"
+	check_eq "$(pingpongs 1 0)" 768 "pages between nodes 1 and 0"
+	check_eq "$(stat_of 1 pingpong) $(stat_of 2 pingpong)" "1024 256" "pages that the nodes count"
+	echo 0 >$TRACE/events/cdm/cdm_pingpong/enable
+	check_eq "$(grep -c 'cdm_pingpong: .*nid=0 from_nid=1' $TRACE/trace)" 512 "traced, to node 0"
+	check_eq "$(grep -c 'cdm_pingpong: .*nid=1 from_nid=0' $TRACE/trace)" 256 "traced, to node 1"
+	check_eq "$(grep -c 'cdm_pingpong: .*nid=1 from_nid=2' $TRACE/trace)" 256 "traced, from node 2"
+	# Too late, and switched off.
+	echo 500 >"$CDM/pingpong_ms"
+	"$PROGS/moveme" -m nohuge move=1 use=3 move=0 >"$TMP/out" || fail "$(cat "$TMP/out")"
+	echo 0 >"$CDM/pingpong_ms"
+	"$PROGS/moveme" -m nohuge move=1 move=0 move=1 >"$TMP/out" || fail "$(cat "$TMP/out")"
+	check_eq "$(pingpongs 1 0)" 768 "pages after the window, or without one"
+}
+
+# timeout: 60
+# what cannot be a time is refused
+test_thrash_refused()
+{
+	local f v
+
+	for f in pingpong_ms pingpong_keep_ms; do
+		for v in -1 60001 often; do
+			! echo $v >"$CDM/$f" 2>/dev/null || fail "$v was taken for $f"
+			check_match "$(cat "$CDM/last_error")" "$f: want milliseconds, 0 to 60000" "last_error"
+		done
+		check_eq "$(cat "$CDM/$f")" 1000 "$f"
+	done
+}
+
+# bounced KEEP_MS - node 0's pages go to node 1, back, and there again; then a CPU uses them
+# under NUMA balancing. Where they are is in $OUT
+bounced()
+{
+	echo 60000 >"$CDM/pingpong_ms"
+	echo "$1" >"$CDM/pingpong_keep_ms"
+	OUT=$("$PROGS/moveme" -m nohuge move=1 move=0 move=1 use=$SECONDS_OF_USE where \
+		move=0 where) || fail "$OUT"
+}
+
+# timeout: 180
+# without a policy NUMA balancing does not take off what has come back; others do
+test_thrash_default()
+{
+	bounced 0
+	check_ge "$(on_first 0)" 1 "pages that NUMA balancing took to node 0, nothing kept"
+	check_eq "$(stat_of 1 pingpong_kept)" 0 "pages kept"
+	bounced 60000
+	check_eq "$(stat_of 1 pingpong_kept)" 256 "pages kept"
+	check_eq "$(on_first 1)" 256 "pages that stayed on node 1"
+	check_eq "$(on 0)" 256 "pages that move_pages() moved all the same"
+	# A policy that owns access decides, and not the kernel.
+	echo 60000 >"$CDM/pingpong_ms"
+	under -- "$PROGS/moveme" -m nohuge move=1 move=0 move=1 where
+	check_eq "$(stat_of 1 pingpong_kept)" 256 "pages kept, with a policy"
+}
+
+# on_first NODE - pages that the first "where" found on it
+on_first()
+{
+	awk -v n="$1" '$1 == "pages" && !past { if ($4 == n) v = $2; seen = 1 }
+		$1 != "pages" && seen { past = 1 } END { print v + 0 }' <<<"$OUT"
+}
+
+# timeout: 180
+# no more than half of a node is kept, whoever says so
+test_thrash_keep_cap()
+{
+	local total half
+
+	balancing off
+	total=$(($(node_stat 1 MemTotal) / 4))
+	half=$((total / 2))
+	# Three quarters of the node are accessed there, and each page shall be kept.
+	under access_answer=$((DENY | KEEP * 60000)) -- "$PROGS/moveme" -s $((total * 3)) -n 1 \
+		-m nohuge dev=0,$((total * 3 / 4)),2097152,512,16,0x20 move=0 where
+	check_ge "$(stat_of 1 keep_full)" 1 "folios that were not kept"
+	check_ge $half "$(on 1)" "pages that were kept, at most half of $total"
+	check_ge "$(on 1)" $((half - 1024)) "and not much less"
+}
+
+# timeout: 180
+# a policy goes, in each way: what it kept is free within a second
+test_thrash_keep_ends()
+{
+	local how pid answer=$((DENY | KEEP * 600000))
+
+	balancing off
+	for how in detached swapped killed; do
+		if [ $how = swapped ]; then
+			OUT=$(cdmctl policy load "$EVENTS" --set access_answer=$answer --pin keeps 2>&1) ||
+				fail "$OUT"
+		else
+			"$PROGS/attach" -t 600 -s access_answer=$answer "$EVENTS" >"$TMP/policy" 2>&1 &
+			pid=$!
+			wait_for 30 grep -q '^attach 0' "$TMP/policy"
+		fi
+		"$PROGS/moveme" -n 1 -m nohuge dev=0,256,4096,1,64,0x20 move=0 where hold move=0 where \
+			>"$TMP/moveme" &
+		wait_ready "$TMP/moveme"
+		OUT=$(cat "$TMP/moveme")
+		check_eq "$(on 1)" 256 "pages that are kept"
+		case $how in
+		detached)	kill -INT "$pid" ;;
+		swapped)	OUT=$(cdmctl policy swap keeps "$EVENTS" 2>&1) || fail "$OUT" ;;
+		killed)		kill -KILL "$pid" ;;
+		esac
+		sleep 1
+		pkill -USR1 -x moveme
+		wait_for 20 eval '! pgrep -x moveme >/dev/null'
+		OUT=$(cat "$TMP/moveme")
+		check_eq "$(on 0)" 256 "pages that moved after the policy was $how"
+		[ $how != swapped ] || cdmctl policy unload keeps >/dev/null || fail "unload"
+	done
+}
