@@ -74,6 +74,7 @@ int cmd_noun(const struct noun *noun, int argc, char **argv);
 int parse_ulong(const char *text, unsigned long long max, const char *what,
 		unsigned long long *val);
 int parse_size(const char *text, const char *what, unsigned long long *val);
+int parse_seconds(const char *text, const char *what, double min, double max, double *val);
 int parse_nid(const char *text, int *nid);
 
 extern const struct noun noun_node;
@@ -86,6 +87,7 @@ extern const struct noun noun_sim;
 
 int node_parse_managed(const struct argp *argp, int argc, char **argv, void *args,
 		       const int *nid);
+int node_check_managed(int nid);
 int node_done(int nid, const char *what);
 int node_write(const char *file, int nid, const char *text, const char *doing);
 int node_claim(int argc, char **argv);
@@ -96,6 +98,10 @@ int node_online(int argc, char **argv);
 int node_evict(int argc, char **argv);
 int node_watermarks(int argc, char **argv);
 int node_targets(int argc, char **argv);
+
+/* ---- commands without a noun --------------------------------------------------- */
+
+int stat_command(int argc, char **argv);
 
 /* ---- cmd_page_NAME.c: verbs of cmd_page.c ----------------------------------- */
 
@@ -138,9 +144,11 @@ int kernel_check(void);
 int kernel_check_enabled(void);
 bool kernel_last_error(char *buf, size_t size);
 enum node_kind node_kind(int nid);
+int node_check_possible(int nid);
 int node_check_device(int nid);
 int node_attr(int nid, const char *name, char *buf, size_t size);
 long node_kb(int nid, const char *key);
+struct json_object *counters_json(const char *path, const char *const columns[2]);
 int id_list(const char *dir, unsigned int **ids);
 int policy_info(unsigned int id, struct policy_info *info);
 int policy_by_link(unsigned int link_id, struct policy_info *info);

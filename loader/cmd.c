@@ -219,6 +219,23 @@ bad:
 		       what, text);
 }
 
+/* Seconds, with a fraction if need be. */
+int parse_seconds(const char *text, const char *what, double min, double max, double *val)
+{
+	char *end;
+
+	*val = strtod(text, &end);
+	if (!isdigit((unsigned char)text[0]) || *end || text[1] == 'x') {
+		err_set(-EINVAL, "%s: '%s' is not a number of seconds", what, text);
+		err_hint("write it like 2 or 0.5");
+		return -EINVAL;
+	}
+	if (*val >= min && *val <= max)
+		return 0;
+	return err_set(-ERANGE, "%s: %s is out of range, %g to %.0f seconds", what, text, min,
+		       max);
+}
+
 int parse_nid(const char *text, int *nid)
 {
 	unsigned long long v;

@@ -91,9 +91,8 @@ static void attr_json(struct json_object *o, int nid, const char *name)
 static struct json_object *node_json(int nid)
 {
 	struct json_object *o = json_object_new_object();
-	char buf[4096], *line, *save = NULL, key[64];
+	char buf[4096], path[128];
 	struct json_object *stats;
-	unsigned long long val;
 	long total, avail;
 
 	json_add_int(o, "node", nid);
@@ -109,13 +108,9 @@ static struct json_object *node_json(int nid)
 		attr_json(o, nid, "size");
 		if (!node_attr(nid, "owners", buf, sizeof(buf)))
 			json_object_object_add(o, "owners", owners_json(buf));
-		stats = json_object_new_object();
-		if (!node_attr(nid, "stats", buf, sizeof(buf)))
-			for (line = strtok_r(buf, "\n", &save); line;
-			     line = strtok_r(NULL, "\n", &save))
-				if (sscanf(line, "%63s %llu", key, &val) == 2)
-					json_add_u64(stats, key, val);
-		json_object_object_add(o, "stats", stats);
+		snprintf(path, sizeof(path), "%s/nodes/%d/stats", CDM_SYSFS, nid);
+		stats = counters_json(path, NULL);
+		json_object_object_add(o, "stats", stats ?: json_object_new_object());
 		break;
 	case NODE_CPU:
 		json_add_bool(o, "managed", false);
@@ -280,7 +275,7 @@ int node_write(const char *file, int nid, const char *text, const char *doing)
 	return err;
 }
 
-static int node_check_managed(int nid)
+int node_check_managed(int nid)
 {
 	int err = node_check_device(nid);
 

@@ -2,8 +2,9 @@
 /*
  * cdmctl: load, swap and watch policies for coherent device memory.
  *
- * A command is a noun and a verb. This file finds the noun; cmd_NAME.c has its
- * verbs, and the other files are the library under them.
+ * A command is a noun and a verb, or, if it is about everything, one word. This file
+ * finds it; cmd_NAME.c has a noun's verbs, and the other files are the library under
+ * them.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,46 +15,6 @@
 static const struct noun *const nouns[] = {
 	&noun_node, &noun_policy, &noun_page, &noun_sim,
 };
-
-static void help(void)
-{
-	const struct verb *v;
-	char left[64];
-	size_t i;
-
-	printf("Usage: cdmctl [-j] [-v] NOUN VERB [OPTION...]\n"
-	       "Place, watch and swap policies for coherent device memory.\n\n");
-	for (i = 0; i < ARRAY_SIZE(nouns); i++) {
-		for (v = nouns[i]->verbs; v->name; v++) {
-			snprintf(left, sizeof(left), "%s %s %s",
-				 nouns[i]->name, v->name, v->args);
-			printf("  %-34s %s\n", left, v->doc);
-		}
-	}
-	printf("  %-34s %s\n\n", "version", "Versions of cdmctl, libbpf and the kernel's side");
-	printf("  -j, --json     Print JSON, errors too\n"
-	       "  -v, --verbose  Show libbpf's and the verifier's log\n"
-	       "  -h, --help     Show this help\n\n"
-	       "EXAMPLES:\n"
-	       "  cdmctl policy load place_accessor.bpf.o --node 1 --pin place\n"
-	       "  cdmctl policy swap place place_weighted.bpf.o --set 'weights[1]=3'\n"
-	       "  cdmctl policy list\n"
-	       "  cdmctl page move --pid 4711 --range 0x7f0000000000-0x7f0000200000 --to 1\n"
-	       "  cdmctl sim run --pattern uniform --size 64M\n"
-	       "  cdmctl policy unload place\n\n"
-	       "'cdmctl NOUN VERB --help' shows a command's options and examples.\n");
-}
-
-/* Out of the first error's way: JSON is wanted even if the options are wrong. */
-static void find_json(int argc, char **argv)
-{
-	int i;
-
-	for (i = 1; i < argc && strcmp(argv[i], "--"); i++)
-		if (!strcmp(argv[i], "-j") || !strcmp(argv[i], "--json") ||
-		    !strcmp(argv[i], "-jv") || !strcmp(argv[i], "-vj"))
-			env.json = true;
-}
 
 static int cmd_version(int argc, char **argv)
 {
@@ -83,10 +44,64 @@ static int cmd_version(int argc, char **argv)
 	return 0;
 }
 
+/* What is about everything has no noun. */
+static const struct verb commands[] = {
+	{ "stat", "[NODE|POLICY...]", "What happened, by node and by policy", stat_command },
+	{ "version", "", "Versions of cdmctl, libbpf and the kernel's side", cmd_version },
+	{}
+};
+
+static void help(void)
+{
+	const struct verb *v;
+	char left[64];
+	size_t i;
+
+	printf("Usage: cdmctl [-j] [-v] NOUN VERB [OPTION...]\n"
+	       "       cdmctl [-j] [-v] COMMAND [OPTION...]\n"
+	       "Place, watch and swap policies for coherent device memory.\n\n");
+	for (i = 0; i < ARRAY_SIZE(nouns); i++) {
+		for (v = nouns[i]->verbs; v->name; v++) {
+			snprintf(left, sizeof(left), "%s %s %s",
+				 nouns[i]->name, v->name, v->args);
+			printf("  %-34s %s\n", left, v->doc);
+		}
+	}
+	for (v = commands; v->name; v++) {
+		snprintf(left, sizeof(left), "%s %s", v->name, v->args);
+		printf("  %-34s %s\n", left, v->doc);
+	}
+	printf("\n  -j, --json     Print JSON, errors too\n"
+	       "  -v, --verbose  Show libbpf's and the verifier's log\n"
+	       "  -h, --help     Show this help\n\n"
+	       "EXAMPLES:\n"
+	       "  cdmctl policy load place_accessor.bpf.o --node 1 --pin place\n"
+	       "  cdmctl policy swap place place_weighted.bpf.o --set 'weights[1]=3'\n"
+	       "  cdmctl policy list\n"
+	       "  cdmctl page move --pid 4711 --range 0x7f0000000000-0x7f0000200000 --to 1\n"
+	       "  cdmctl sim run --pattern uniform --size 64M\n"
+	       "  cdmctl stat --interval 1\n"
+	       "  cdmctl policy unload place\n\n"
+	       "'cdmctl NOUN VERB --help' and 'cdmctl COMMAND --help' show options and examples.\n");
+}
+
+/* Out of the first error's way: JSON is wanted even if the options are wrong. */
+static void find_json(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "-j") || !strcmp(argv[i], "--json") ||
+		    !strcmp(argv[i], "-jv") || !strcmp(argv[i], "-vj"))
+			env.json = true;
+}
+
 static int run(int argc, char **argv)
 {
-	char words[64] = "version";
 	static char version[] = "cdmctl version";
+	const struct verb *v;
+	char words[128] = "";
+	char name[64];
 	size_t i, len;
 	int at;
 
@@ -120,9 +135,14 @@ static int run(int argc, char **argv)
 		help();
 		return 0;
 	}
-	if (!strcmp(argv[at], "version")) {
-		argv[at] = version;
-		return cmd_version(argc - at, argv + at);
+	for (v = commands; v->name; v++) {
+		if (!strcmp(argv[at], v->name)) {
+			snprintf(name, sizeof(name), "cdmctl %s", v->name);
+			argv[at] = name;
+			return v->run(argc - at, argv + at);
+		}
+		len = strlen(words);
+		snprintf(words + len, sizeof(words) - len, "%s%s", len ? ", " : "", v->name);
 	}
 
 	for (i = 0; i < ARRAY_SIZE(nouns); i++) {

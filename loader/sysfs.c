@@ -141,19 +141,27 @@ enum node_kind node_kind(int nid)
 	return NODE_MEMORY;
 }
 
-/* Refuses what can never be a device's node; it need not be managed yet. */
-int node_check_device(int nid)
+/* Refuses what can never be a node. */
+int node_check_possible(int nid)
 {
 	char possible[256];
 
+	if (node_kind(nid) != NODE_ABSENT)
+		return 0;
+	if (read_text(NODES_DIR "/possible", possible, sizeof(possible)))
+		strcpy(possible, "?");
+	err_set(-ENODEV, "node %d does not exist; this machine can have nodes %s", nid,
+		possible);
+	err_hint("see 'cdmctl node list --all'");
+	return -ENODEV;
+}
+
+/* Refuses what can never be a device's node; it need not be managed yet. */
+int node_check_device(int nid)
+{
 	switch (node_kind(nid)) {
 	case NODE_ABSENT:
-		if (read_text(NODES_DIR "/possible", possible, sizeof(possible)))
-			strcpy(possible, "?");
-		err_set(-ENODEV, "node %d does not exist; this machine can have nodes %s",
-			nid, possible);
-		err_hint("see 'cdmctl node list --all'");
-		return -ENODEV;
+		return node_check_possible(nid);
 	case NODE_CPU:
 		err_set(-EINVAL, "node %d is CPU memory, not a device's: it has CPUs or memory that the kernel itself uses",
 			nid);
@@ -202,6 +210,35 @@ const char *node_text(int node, char *buf, size_t size)
 	else
 		snprintf(buf, size, "%d", node);
 	return buf;
+}
+
+/*
+ * A file of lines "KEY NUMBER", or "KEY NUMBER NUMBER" where the @columns have names:
+ * then each key has an object of these. NULL if there is no such file.
+ */
+struct json_object *counters_json(const char *path, const char *const columns[2])
+{
+	char buf[8192], key[64], *line, *save = NULL;
+	struct json_object *o, *v;
+	unsigned long long n[2];
+	int nr;
+
+	if (read_text(path, buf, sizeof(buf)))
+		return NULL;
+	o = json_object_new_object();
+	for (line = strtok_r(buf, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		nr = sscanf(line, "%63s %llu %llu", key, &n[0], &n[1]);
+		if (nr == 3 && columns && columns[0]) {
+			v = json_object_new_object();
+			json_add_u64(v, columns[0], n[0]);
+			json_add_u64(v, columns[1], n[1]);
+			json_object_object_add(o, key, v);
+		} else if (nr >= 2) {
+			json_add_u64(o, key, n[0]);
+		}
+	}
+	return o;
 }
 
 /* ---- policies --------------------------------------------------------------- */
@@ -294,20 +331,12 @@ int policy_by_link(unsigned int link_id, struct policy_info *info)
 	return err;
 }
 
-/* The lines "key value" of a policy's stats. */
 struct json_object *policy_stats(unsigned int id)
 {
-	struct json_object *o = json_object_new_object();
-	char buf[4096], key[64], *line, *save = NULL;
-	unsigned long long val;
+	char path[128];
 
-	if (policy_file(id, "stats", buf, sizeof(buf)))
-		return o;
-	for (line = strtok_r(buf, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save))
-		if (sscanf(line, "%63s %llu", key, &val) == 2)
-			json_add_u64(o, key, val);
-	return o;
+	snprintf(path, sizeof(path), "%s/policies/%u/stats", CDM_SYSFS, id);
+	return counters_json(path, NULL) ?: json_object_new_object();
 }
 
 /* ---- exit records ----------------------------------------------------------- */
