@@ -102,6 +102,7 @@ int node_targets(int argc, char **argv);
 /* ---- commands without a noun --------------------------------------------------- */
 
 int stat_command(int argc, char **argv);
+int trace_command(int argc, char **argv);
 
 /* ---- cmd_page_NAME.c: verbs of cmd_page.c ----------------------------------- */
 

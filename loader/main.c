@@ -47,6 +47,7 @@ static int cmd_version(int argc, char **argv)
 /* What is about everything has no noun. */
 static const struct verb commands[] = {
 	{ "stat", "[NODE|POLICY...]", "What happened, by node and by policy", stat_command },
+	{ "trace", "", "Events as they happen", trace_command },
 	{ "version", "", "Versions of cdmctl, libbpf and the kernel's side", cmd_version },
 	{}
 };
@@ -81,6 +82,7 @@ static void help(void)
 	       "  cdmctl page move --pid 4711 --range 0x7f0000000000-0x7f0000200000 --to 1\n"
 	       "  cdmctl sim run --pattern uniform --size 64M\n"
 	       "  cdmctl stat --interval 1\n"
+	       "  cdmctl trace --node 1 --kind place,migrated\n"
 	       "  cdmctl policy unload place\n\n"
 	       "'cdmctl NOUN VERB --help' and 'cdmctl COMMAND --help' show options and examples.\n");
 }

@@ -20,6 +20,9 @@ CDMCTL := $(BUILD)/bin/cdmctl
 LOADER_BPF := $(wildcard loader/*.bpf.c)
 LOADER_SRC := $(filter-out $(LOADER_BPF),$(wildcard loader/*.c))
 LOADER_OBJ := $(LOADER_SRC:loader/%.c=$(BUILD)/loader/%.o)
+# As pkg-config would say.
+LOADER_INCLUDES := -I$(BUILD)/loader -I/usr/include/tracefs -I/usr/include/traceevent
+LOADER_LIBS := -ltracefs -ltraceevent -ljson-c
 LOADER_SKEL := $(LOADER_BPF:loader/%.bpf.c=$(BUILD)/loader/%.skel.h)
 
 POLICIES := $(patsubst bpf-progs/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf-progs/*.bpf.c))
@@ -48,12 +51,12 @@ $(BUILD)/loader/%.skel.h: $(BUILD)/loader/%.bpf.o $(BPFTOOL)
 $(BUILD)/loader/%.o: loader/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	@gcc $(CFLAGS) -I$(BUILD)/loader -c -o $@ $<
+	@gcc $(CFLAGS) $(LOADER_INCLUDES) -c -o $@ $<
 
 $(CDMCTL): $(LOADER_OBJ) $(LIBBPF)
 	@mkdir -p $(@D)
 	@echo "  LINK    $(@:$(BUILD)/%=%)"
-	@gcc -o $@ $(LOADER_OBJ) $(LDLIBS) -ljson-c
+	@gcc -o $@ $(LOADER_OBJ) $(LDLIBS) $(LOADER_LIBS)
 
 define bpf_rule
 $(2)/%.bpf.o: $(1)/%.bpf.c
