@@ -26,11 +26,15 @@ _cdmctl()
 		words=$(ls -d /sys/devices/system/node/node* 2>/dev/null | sed 's/.*node//') ;;
 	--node|-n)
 		words="all $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null)" ;;
+	--kind|-k)
+		words=$(ls /sys/kernel/tracing/events/cdm 2>/dev/null | sed -n 's/^cdm_//p') ;;
 	--pattern|-P)
 		words="sequential strided uniform zipf" ;;
 	*)
 		case "$noun $verb" in
-		" ")		words="node policy page sim version --json --verbose --help" ;;
+		" ")		words="node policy page sim stat trace version --json --verbose --help" ;;
+		"stat "*)	words="--interval --count --all $(ls /sys/kernel/mm/cdm/nodes 2>/dev/null) $(ls /sys/fs/bpf/cdm 2>/dev/null)" ;;
+		"trace "*)	words="--pid --node --kind --count --seconds" ;;
 		"node ")	words="list adopt release mode claim unclaim drain online evict watermarks targets" ;;
 		"policy ")	words="load swap unload list show" ;;
 		"page ")	words="move arm rmap" ;;
