@@ -10,7 +10,7 @@ COMMANDS=(
 	"node list" "node adopt 1" "node release 1" "node mode 1 open"
 	"policy load $BPF/nop.bpf.o" "policy swap x $BPF/nop.bpf.o"
 	"policy unload x" "policy list" "policy show x"
-	"page rmap 1" "sim list" "sim run"
+	"page rmap 1" "sim list" "sim run" "stat" "stat 1 -i 1" "trace"
 )
 
 setup()
@@ -70,7 +70,7 @@ test_ctl_host_help()
 	done
 	for c in "node list" "node adopt" "node release" "node mode" "policy load" \
 		 "policy swap" "policy unload" "policy list" "policy show" \
-		 "page rmap" "sim list" "sim run"; do
+		 "page rmap" "sim list" "sim run" "stat" "trace"; do
 		# shellcheck disable=SC2086 # words
 		out=$("$CDMCTL" $c --help) || fail "cdmctl $c --help failed"
 		check_match "$out" "Usage: cdmctl $c" "cdmctl $c --help"
@@ -89,6 +89,19 @@ test_ctl_host_words()
 				fail "cdmctl.8 does not describe $noun $verb"
 			grep -qE "\b$verb\b" "$REPO/loader/cdmctl.bash" ||
 				fail "cdmctl.bash does not complete $noun $verb"
+		done
+	done
+	for verb in stat trace; do
+		grep -q "^\.It Nm Cm $verb" "$REPO/loader/cdmctl.8" ||
+			fail "cdmctl.8 does not describe $verb"
+		for noun in $("$CDMCTL" $verb --help | sed -nE 's/^  -[a-z], --([a-z]+).*/\1/p'); do
+			case $noun in
+			json|verbose|help)	continue ;;
+			esac
+			grep -q "Fl -$noun\\b" "$REPO/loader/cdmctl.8" ||
+				fail "cdmctl.8 does not describe $verb --$noun"
+			grep -qE "\"$verb \".*--$noun\\b" "$REPO/loader/cdmctl.bash" ||
+				fail "cdmctl.bash does not complete $verb --$noun"
 		done
 	done
 }
@@ -130,6 +143,21 @@ test_ctl_host_usage()
 	check_match "$OUT" "'-1' is not a number" "a negative frame"
 	expect_fail "$CDMCTL" page rmap 1 2
 	check_match "$OUT" "'2' is not" "two frames"
+	expect_fail "$CDMCTL" stat --interval 0.01
+	check_match "$OUT" "--interval: 0.01 is out of range, 0.1 to 86400 seconds" "a short interval"
+	expect_fail "$CDMCTL" stat --interval soon
+	check_match "$OUT" "'soon' is not a number of seconds" "an interval in words"
+	check_match "$OUT" "next: write it like" "what it says to do"
+	expect_fail "$CDMCTL" stat --count 0
+	check_match "$OUT" "no round is nothing to show" "no round"
+	expect_fail "$CDMCTL" trace --count 0
+	check_match "$OUT" "no event is nothing to show" "no event"
+	expect_fail "$CDMCTL" trace --pid 0
+	check_match "$OUT" "0 is not a process" "process 0"
+	expect_fail "$CDMCTL" trace --seconds -1
+	check_match "$OUT" "'-1' is not a number of seconds" "a time in the past"
+	expect_fail "$CDMCTL" trace 4711
+	check_match "$OUT" "'4711' is not an option" "a superfluous argument"
 	expect_fail "$CDMCTL" sim run --check
 	check_match "$OUT" "--check makes sense with --cache only" "a check of no cache"
 	expect_fail "$CDMCTL" sim run --size 5Q
