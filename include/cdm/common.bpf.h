@@ -53,6 +53,7 @@
 #define ENOENT		2
 #define ENXIO		6
 #define EBUSY		16
+#define EEXIST		17
 #define ENODEV		19
 #define EINVAL		22
 #define ENOSPC		28
@@ -359,6 +360,14 @@ do {									\
  */
 #define CDM_MAP_VERSION(version)					\
 	const volatile __u32 cdm_map_version = (version)
+
+/* ---- time ----------------------------------------------------------------- */
+
+/* Nanoseconds from @last to @now; two CPUs' clocks may see it run backwards: 0. */
+static __always_inline __u64 cdm_ns_since(__u64 last, __u64 now)
+{
+	return now > last ? now - last : 0;
+}
 
 /* ---- flags of a mapping, for cdm_place_ctx.vm_flags ----------------------- */
 
