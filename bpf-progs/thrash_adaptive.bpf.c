@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * thrash_adaptive: memory moves to a processor that has paid for the move already.
+ *
+ * What it does: for each block of 2 MiB it adds up what accesses from afar have cost, less
+ * what those from near would have. When that is what it takes to move the touched pages
+ * there and back, they move. A return that came before the stay had paid for itself
+ * doubles the price of the next (include/cdm/thrash_adaptive.bpf.h). What a page costs to
+ * move is measured from the policy's own moves. Blocks in use are armed about once a
+ * second, so that it sees who uses them.
+ *
+ * When it suits: nobody knows which of the phases are long enough for a move to pay. At
+ * worst as much again is spent on moves as on accesses from afar, and much less where
+ * blocks go to and fro: nothing needs to be tuned for that.
+ *
+ * Where it fails: it is as good as what it is told. A fault at an armed page stands for
+ * 64 accesses, one pass over its lines, and may have been one or a million; a device's
+ * counters are exact, but if they do not count what is near, near looks idle. Two hot
+ * spots of different processors in one block are one to it, and it moves neither. The
+ * first move comes late, by design. It knows two constants of the machine by guess
+ * (page_move_ns, remote_ns), of which one is then learnt.
+ * Memory: 2 MiB for what is known of 16384 blocks.
+ */
+#include <cdm/arm.bpf.h>
+#include <cdm/thrash_adaptive.bpf.h>
+
+char LICENSE[] SEC("license") = "GPL";
+CDM_MAP_VERSION(1);
+
+/* 1: what a move takes is measured; page_move_ns is where it begins. Range 0..1. */
+const volatile __u32 learn = 1;
+
+/* A block in use is armed again after so long, in milliseconds; 0: never. Range 0..3600000. */
+const volatile __u32 arm_ms = 1000;
+
+/* So many in one tick, of which there are ten a second. Range 0..16384. */
+const volatile __u32 arm_blocks = 64;
+
+__u64 n_moves, n_pages, n_stays, n_near, n_arms, n_failed;
+
+/* ---- what the move of a page takes ------------------------------------------- */
+
+/* A measurement lies within this factor of page_move_ns, or the clock was not ours. */
+#define LEARN_FACTOR	8
+/* What comes later than this is of another move. */
+#define PROBE_NS	100000000ULL
+
+/*
+ * One move at a time is measured, from the request to its last page, which makes it more
+ * than the move took if kcdmd had others to do. Pages that are not there, or that the
+ * fault moved, never come: half of them are enough.
+ */
+static struct {
+	__u64 asked, last;
+	__u64 want, got;	/* pages; want 0: none is measured */
+} probe;
+
+/* Mean of the measurements, the latest weighing an eighth; 0: none yet. */
+__u64 learnt_ns;
+
+static __always_inline __u64 page_ns(void)
+{
+	return learn && learnt_ns ? learnt_ns : page_move_ns;
+}
+
+static __always_inline void learn_from(__u64 ns)
+{
+	if (ns > page_move_ns * (__u64)LEARN_FACTOR)
+		ns = page_move_ns * (__u64)LEARN_FACTOR;
+	if (ns < page_move_ns / LEARN_FACTOR)
+		ns = page_move_ns / LEARN_FACTOR;
+	learnt_ns = (learnt_ns ? (learnt_ns * 7 + ns) / 8 : ns) ?: 1;
+}
+
+static __always_inline void probe_begin(__u64 now, __u64 pages)
+{
+	__u64 got = probe.got;
+
+	if (!learn || (probe.want && cdm_ns_since(probe.asked, now) <= PROBE_NS))
+		return;
+	if (got && got * 2 >= probe.want)
+		learn_from(cdm_ns_since(probe.asked, probe.last) / got);
+	probe.want = 0;
+	probe.asked = now;
+	probe.got = 0;
+	probe.want = pages;
+}
+
+static __always_inline void probe_pages(__u64 now, __u64 pages)
+{
+	if (probe.got >= probe.want || cdm_ns_since(probe.asked, now) > PROBE_NS)
+		return;
+	probe.last = now;
+	__sync_fetch_and_add(&probe.got, pages);
+}
+
+void CDM_CALLBACK(migrated, adaptive_migrated, const struct cdm_migrated_ctx *c)
+{
+	/* The latter, if the fault was faster than kcdmd. */
+	if (learn && !c->status &&
+	    (c->mover == CDM_MOVER_CDM || c->mover == CDM_MOVER_NUMA_BALANCING))
+		probe_pages(bpf_ktime_get_ns(), 1ULL << (c->order & 31));
+}
+
+/* ---- accesses ------------------------------------------------------------------ */
+
+#define BLOCK_SHIFT	(CDM_PAGE_SHIFT + CDM_RENT_ORDER)
+
+static __always_inline __u64 accesses(const struct cdm_access_ctx *c)
+{
+	return c->kind == CDM_ACCESS_COUNTER ? c->count : (__u64)c->count * fault_accesses;
+}
+
+__u64 CDM_CALLBACK(access, adaptive_access, const struct cdm_access_ctx *c)
+{
+	__u64 first = (c->addr >> CDM_PAGE_SHIFT) & (CDM_RENT_PAGES - 1);
+	__u64 last = first + cdm_event_pages(c) - 1, addr, nr;
+	struct cdm_rent_event e = {
+		.now = bpf_ktime_get_ns(),
+		.cost = accesses(c) * remote_ns,
+		.page_ns = page_ns(),
+		.who = c->acc_nid,
+		.src = c->src_nid,
+		.first = first,
+		.last = last < CDM_RENT_PAGES ? last : CDM_RENT_PAGES - 1,
+	};
+	struct cdm_rent_block *b = cdm_rent_find(c->mm_cookie, c->addr >> BLOCK_SHIFT);
+
+	if (!b)
+		return cdm_node(c->src_nid);
+	b->tgid = c->tgid;
+	if (!cdm_rent_access(b, &e)) {
+		__sync_fetch_and_add(e.who == e.src ? &n_near : &n_stays, 1);
+		return cdm_node(c->src_nid);
+	}
+	addr = (c->addr >> BLOCK_SHIFT << BLOCK_SHIFT) + ((__u64)b->first << CDM_PAGE_SHIFT);
+	nr = (b->last - b->first) % CDM_RENT_PAGES + 1;
+	if (cdm_ask_range(c, addr, nr, e.who,
+			  CDM_MOVE_ARM | CDM_MOVE_SHARED | CDM_MOVE_EVICT)) {
+		__sync_fetch_and_add(&n_failed, 1);
+		return cdm_node(c->src_nid);
+	}
+	cdm_rent_moved(b, &e);
+	probe_begin(e.now, nr);
+	__sync_fetch_and_add(&n_moves, 1);
+	__sync_fetch_and_add(&n_pages, nr);
+	/* What was touched now need not wait for kcdmd. */
+	return cdm_node(e.who);
+}
+
+/* ---- arming -------------------------------------------------------------------- */
+
+struct arming {
+	const struct cdm_common *common;
+	__u64 now;
+	__u32 left;
+};
+
+/* What was touched since it was armed last has lost some of it, if not all. */
+static long arm_block(struct bpf_map *map, struct cdm_rent_key *key,
+		      struct cdm_rent_block *b, struct arming *a)
+{
+	struct cdm_move_req req = {
+		.start = key->block << BLOCK_SHIFT,
+		.end = (key->block + 1) << BLOCK_SHIFT,
+		.mm_cookie = key->mm,
+		.tgid = b->tgid,
+		.nid = NUMA_NO_NODE,
+		.flags = CDM_MOVE_ARM,
+	};
+	int err;
+
+	if (b->touched <= b->armed ||
+	    (b->armed && cdm_ns_since(b->armed, a->now) < arm_ms * 1000000ULL))
+		return 0;
+	if (!a->left)
+		return 1;
+	a->left--;
+	b->armed = a->now;
+	err = cdm_bpf_enqueue_range(a->common, &req, sizeof(req));
+	if (err && err != -EEXIST) {
+		__sync_fetch_and_add(&n_failed, 1);
+		return 1;
+	}
+	__sync_fetch_and_add(&n_arms, 1);
+	return 0;
+}
+
+void CDM_CALLBACK_S(tick, adaptive_tick, const struct cdm_tick_ctx *c)
+{
+	struct arming a = {
+		.common = &c->common,
+		.now = bpf_ktime_get_ns(),
+		.left = arm_blocks,
+	};
+
+	if (arm_ms)
+		bpf_for_each_map_elem(&rent_blocks, arm_block, &a, 0);
+}
+
+__s32 CDM_CALLBACK_S(init, adaptive_init, const struct cdm_init_ctx *c)
+{
+	if (!page_move_ns || page_move_ns > 10000000 || !remote_ns || remote_ns > 10000000 ||
+	    !fault_accesses || fault_accesses > 1000000) {
+		CDM_ERROR(c, -22, "page_move_ns %u and remote_ns %u: want 1..10000000; fault_accesses %u: want 1..1000000",
+			  page_move_ns, remote_ns, fault_accesses);
+		return -22;
+	}
+	if (max_doublings > 16 || !decay_ms || decay_ms > 3600000 || arm_ms > 3600000 ||
+	    arm_blocks > 16384) {
+		CDM_ERROR(c, -22, "max_doublings %u: want 0..16; decay_ms %u: want 1..3600000; arm_ms %u: want 0..3600000; arm_blocks %u: want 0..16384",
+			  max_doublings, decay_ms, arm_ms, arm_blocks);
+		return -22;
+	}
+	return 0;
+}
+
+void CDM_CALLBACK(dump, adaptive_dump, const struct cdm_dump_ctx *c)
+{
+	CDM_DUMP(c, "%llu moves of %llu pages, a page in %llu ns; %llu accesses from afar stayed, %llu from near\n",
+		 n_moves, n_pages, page_ns(), n_stays, n_near);
+	CDM_DUMP(c, "%llu blocks armed, %llu requests failed\n", n_arms, n_failed);
+}
+
+CDM_OPS_DEFINE(adaptive_ops,
+	.access	= (void *)adaptive_access,
+	.migrated = (void *)adaptive_migrated,
+	.tick	= (void *)adaptive_tick,
+	.init	= (void *)adaptive_init,
+	.dump	= (void *)adaptive_dump,
+	.node	= CDM_NODE_ALL,
+	.tick_ms = 100,
+	.name	= "thrash_adaptive");
