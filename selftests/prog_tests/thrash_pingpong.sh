@@ -56,7 +56,7 @@ test_thrash_pingpong()
 
 # timeout: 60
 # what cannot be a time is refused
-test_thrash_refused()
+test_thrash_window_refused()
 {
 	local f v
 
