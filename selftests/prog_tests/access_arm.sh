@@ -93,6 +93,19 @@ test_access_arm_device()
 	check_ge "$(on 1)" 200 "pages that moved to it"
 }
 
+# timeout: 120
+# what a CPU uses near itself: told of where something was armed, to the policy for all nodes
+test_access_arm_near()
+{
+	balancing off
+	under access_answer=0 -- "$PROGS/moveme" -n 0 -m nohuge $ARM touch=0 touch=0 where
+	check_eq "$(count n_access_events 0) $(on 0)" "256 256" "accesses told of, pages that stayed"
+	check_eq "$(count access_src) $(count access_acc)" "0 0" "the folio's node, the accessor's"
+	OUT=$("$PROGS/attach" -d n_access_events -o node=1 "$EVENTS" \
+		"$PROGS/moveme" -n 0 -m nohuge $ARM touch=0 2>&1) || fail "$OUT"
+	check_eq "$(count n_access_events 0)" 0 "told to the policy of another node"
+}
+
 # hint_faults_now - of all, at once
 hint_faults_now()
 {

@@ -22,7 +22,7 @@ counted()
 	balancing off
 	under access_answer=$DENY -- "$PROGS/moveme" "$@" \
 		"dev=0,$((pages * rounds)),$grain,$threshold,8" where
-	check_eq "$(count done)" $((pages * rounds)) "accesses of the device: moveme $*"
+	check_eq "$(count "done")" $((pages * rounds)) "accesses of the device: moveme $*"
 	check_eq "$(count counters)" $((pages * 4096 / grain * (rounds * grain / 4096) / threshold)) \
 		"notifications of its counters: moveme $*"
 	check_eq "$(count n_access_events 2) $(count n_access 2)" \

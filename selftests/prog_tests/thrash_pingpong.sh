@@ -154,3 +154,29 @@ test_thrash_keep_ends()
 		[ $how != swapped ] || cdmctl policy unload keeps >/dev/null || fail "unload"
 	done
 }
+
+# timeout: 180
+# a policy throttles all it can: one sleep of 65 ms for an access that is told of, for who
+# uses its node, and none for others; at most two seconds in all for thirty-two accesses
+test_thrash_hostile()
+{
+	local n slept
+
+	balancing off
+	"$PROGS/attach" -t 600 -k -d n_access_events -s access_answer=$((DENY | THROTTLE * 65535)) \
+		"$EVENTS" >"$TMP/policy" 2>&1 &
+	wait_for 30 grep -q '^attach 0' "$TMP/policy"
+	"$PROGS/moveme" -n 0 -m nohuge slept use=10 slept >"$TMP/other" &
+	OUT=$("$PROGS/moveme" -s 128 -n 1 -m nohuge slept dev=0,1,0,0,0,0x40 slept touch=0 slept) ||
+		fail "$OUT"
+	n=$(awk '$1 == "slept" { d = $2 - n; n = $2 } END { print d }' <<<"$OUT")
+	check_eq "$(count armed)" 32 "pages that are armed"
+	check_ge 34 "$n" "sleeps of 32 throttled accesses"
+	check_ge "$n" 16 "and not many fewer"
+	wait_for 60 eval '[ "$(grep -c ^slept "$TMP/other")" = 2 ]'
+	slept=$(awk '$1 == "slept" { d = $2 - n; n = $2 } END { print d }' "$TMP/other")
+	check_ge 5 "$slept" "sleeps of who does not use the node"
+	pkill -INT -x attach
+	wait_for 20 grep -q ^n_access_events "$TMP/policy"
+	check_match "$(cat "$TMP/policy")" "^throttled 32\$" "what the policy's counter says"
+}

@@ -574,7 +574,9 @@ struct cdm_ops {
 	 * @access: a folio was touched from another node: what to do about it?
 	 *
 	 * The owner is that of the node the folio is on, if managed, else of the
-	 * device that touched it, else of the node where the kernel would move it.
+	 * device that touched it, else of the node where the kernel would move it. In
+	 * an address space where something was armed the owner of all nodes is asked
+	 * of what a CPU uses on CPUs' nodes, too.
 	 * Called at each NUMA hint fault of such a folio, at a device's fault on one
 	 * that was in memory elsewhere, and for what a device's counters counted.
 	 * Default: NUMA balancing's verdict for a CPU; for a device the folio stays.

@@ -204,6 +204,7 @@ static inline int cdm_access_hint(struct folio *folio, struct vm_fault *vmf,
 }
 
 extern bool cdm_armed;			/* something was */
+bool cdm_mm_armed(const struct mm_struct *mm);
 
 /* Entries of such mappings can have no rights, and a fault that gives them back. */
 static inline bool cdm_vma_arms(const struct vm_area_struct *vma)
@@ -217,7 +218,7 @@ static inline pgprot_t cdm_newprot(struct vm_area_struct *vma, bool protnone,
 				   pgprot_t newprot)
 {
 	if (static_branch_unlikely(&cdm_nodes_key) && protnone &&
-	    READ_ONCE(cdm_armed) && cdm_vma_arms(vma))
+	    READ_ONCE(cdm_armed) && cdm_vma_arms(vma) && cdm_mm_armed(vma->vm_mm))
 		return PAGE_NONE;
 	return newprot;
 }

@@ -195,7 +195,8 @@ static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio
 /* ---- the event ------------------------------------------------------------- */
 
 /* Who answers for it, NULL if nobody does; @nid: the node it is theirs for. Under RCU. */
-static struct cdm_policy *access_owner(const struct cdm_access_ctx *ctx, int *nid)
+static struct cdm_policy *access_owner(const struct cdm_access_ctx *ctx,
+				       const struct mm_struct *mm, int *nid)
 {
 	const struct cdm_table *t = rcu_dereference(cdm_table);
 	struct cdm_policy *p;
@@ -206,9 +207,14 @@ static struct cdm_policy *access_owner(const struct cdm_access_ctx *ctx, int *ni
 		*nid = ctx->acc_nid;
 	else if (ctx->def_nid != NUMA_NO_NODE && cdm_node_managed(ctx->def_nid))
 		*nid = ctx->def_nid;
+	/* Far from any device, but somebody wants to know who uses what there. */
+	else if (cdm_mm_armed(mm))
+		*nid = NUMA_NO_NODE;
 	else
 		return NULL;
-	p = t ? t->owner[CDM_CB_ACCESS][*nid] : NULL;
+	if (!t)
+		return NULL;
+	p = *nid == NUMA_NO_NODE ? t->all[CDM_CB_ACCESS] : t->owner[CDM_CB_ACCESS][*nid];
 	return p && !atomic_read(&p->ejected) ? p : NULL;
 }
 
@@ -271,7 +277,7 @@ int cdm_access_ask(struct cdm_access_ctx *ctx, struct folio *folio,
 	/* There is nothing to copy. */
 	if (unlikely(cdm_node_lost_nid(ctx->src_nid)))
 		return NUMA_NO_NODE;
-	call.policy = access_owner(ctx, &call.nid);
+	call.policy = access_owner(ctx, vma->vm_mm, &call.nid);
 	if (!call.policy)
 		return ctx->def_nid;
 	call.memcg = folio_memcg(folio);

@@ -11,7 +11,7 @@
  *	armed entry, PROT_NONE in an accessible mapping
  *	 | access	the event; no longer armed, nor are the others that map a large
  *	 |		folio with it
- *	 | mprotect()	stays armed, by the hook cdm_newprot()
+ *	 | mprotect()	stays armed, by the hook cdm_newprot(), but not in a child
  *	 | fork()	armed in both; of a file's shared mapping in the parent
  *	 | mremap()	goes with the entry
  *	 v unmapped, moved by others, split as any entry
@@ -27,6 +27,7 @@
  */
 #define pr_fmt(fmt) "cdm: " fmt
 
+#include <linux/hashtable.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -228,11 +229,15 @@ static long change_range(struct mm_struct *mm, unsigned long start, unsigned lon
 
 /* ---- address spaces -------------------------------------------------------------- */
 
-/* Grabbed, not got: it may exit. */
+/* Grabbed, not got: it may exit. In a list for who disarms, in a hash for who looks. */
 struct armed_mm {
 	struct list_head list;
+	struct hlist_node hash;
+	struct rcu_head rcu;
 	struct mm_struct *mm;
 };
+
+static DEFINE_HASHTABLE(armed_hash, 8);
 
 /* Outermost; mmap_lock nests in it. */
 static DEFINE_MUTEX(armed_lock);
@@ -249,12 +254,32 @@ static bool anybody_asks(void)
 	return t && t->has_access;
 }
 
+/**
+ * cdm_mm_armed() - was something of this address space armed, and not all undone?
+ * @mm: the address space
+ *
+ * Context: any.
+ * Return: true if so. What it got by fork() does not count.
+ */
+bool cdm_mm_armed(const struct mm_struct *mm)
+{
+	struct armed_mm *a;
+
+	guard(rcu)();
+	hash_for_each_possible_rcu(armed_hash, a, hash, (unsigned long)mm)
+		if (a->mm == mm)
+			return true;
+	return false;
+}
+
+/* Under armed_lock. */
 static void forget(struct armed_mm *a)
 {
 	list_del(&a->list);
+	hash_del_rcu(&a->hash);
 	armed_nr--;
 	mmdrop(a->mm);
-	kfree(a);
+	kfree_rcu(a, rcu);
 }
 
 /* Under armed_lock: of those that have exited nothing is left. */
@@ -282,6 +307,7 @@ static int remember(struct mm_struct *mm)
 	mmgrab(mm);
 	a->mm = mm;
 	list_add(&a->list, &armed_mms);
+	hash_add_rcu(armed_hash, &a->hash, (unsigned long)mm);
 	if (++armed_nr > armed_prune)
 		forget_exited();
 	/* From now on hint faults come by here, also when nobody is to be asked. */
