@@ -156,8 +156,7 @@ test_thrash_keep_ends()
 }
 
 # timeout: 180
-# a policy throttles all it can: one sleep of 65 ms for an access that is told of, for who
-# uses its node, and none for others; at most two seconds in all for thirty-two accesses
+# a policy throttles all it can: its node's users sleep once an access, others do not
 test_thrash_hostile()
 {
 	local n slept
