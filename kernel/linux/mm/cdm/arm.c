@@ -23,7 +23,8 @@
  * entries are given back. What a child got by fork() is found by its next use instead;
  * nobody is told of that, and the page stays.
  *
- * Locks: armed_lock, mmap_lock for reading, PTLs; mmu notifiers are called.
+ * Locks: mmap_lock for reading, PTLs; mmu notifiers are called. armed_lock is a mutex
+ * under which nothing else is taken.
  */
 #define pr_fmt(fmt) "cdm: " fmt
 
@@ -189,6 +190,16 @@ static unsigned long change_chunk(struct vm_area_struct *vma, unsigned long star
 	return w.nr;
 }
 
+/* Does any policy own access? */
+static bool anybody_asks(void)
+{
+	const struct cdm_table *t;
+
+	guard(rcu)();
+	t = rcu_dereference(cdm_table);
+	return t && t->has_access;
+}
+
 static int lock_mm(struct mm_struct *mm, bool async)
 {
 	if (async)
@@ -220,7 +231,7 @@ static long change_range(struct mm_struct *mm, unsigned long start, unsigned lon
 			nr += change_chunk(vma, from, to, arm);
 		mmap_read_unlock(mm);
 		at = to;
-		if (arm && cdm_run_stops())
+		if (arm ? cdm_run_stops() : anybody_asks())
 			return -EINTR;
 		cond_resched();
 	}
@@ -239,20 +250,10 @@ struct armed_mm {
 
 static DEFINE_HASHTABLE(armed_hash, 8);
 
-/* Outermost; mmap_lock nests in it. */
+/* For the list and what is in it. */
 static DEFINE_MUTEX(armed_lock);
 static LIST_HEAD(armed_mms);
 static unsigned int armed_nr, armed_prune = 64;
-
-/* Does any policy own access? */
-static bool anybody_asks(void)
-{
-	const struct cdm_table *t;
-
-	guard(rcu)();
-	t = rcu_dereference(cdm_table);
-	return t && t->has_access;
-}
 
 /**
  * cdm_mm_armed() - was something of this address space armed, and not all undone?
@@ -298,9 +299,8 @@ static int remember(struct mm_struct *mm)
 	struct armed_mm *a;
 
 	guard(mutex)(&armed_lock);
-	list_for_each_entry(a, &armed_mms, list)
-		if (a->mm == mm)
-			return 0;
+	if (cdm_mm_armed(mm))
+		return 0;
 	a = kmalloc(sizeof(*a), GFP_KERNEL);
 	if (!a)
 		return -ENOMEM;
@@ -316,24 +316,40 @@ static int remember(struct mm_struct *mm)
 	return 0;
 }
 
-/* Ends early if somebody asks again: what is armed is his by then. */
+/* An armed address space, with mmget(); NULL if there is none, or somebody asks again. */
+static struct armed_mm *next_to_disarm(void)
+{
+	struct armed_mm *a, *next;
+
+	guard(mutex)(&armed_lock);
+	if (anybody_asks())
+		return NULL;
+	list_for_each_entry_safe(a, next, &armed_mms, list) {
+		if (mmget_not_zero(a->mm))
+			return a;
+		forget(a);
+	}
+	/* What fork() has copied still comes by access.c, and stays there. */
+	WRITE_ONCE(cdm_armed, false);
+	return NULL;
+}
+
+/*
+ * Ends early if somebody asks again: what is armed is his by then. Without the lock while
+ * it walks, as kcdmd takes it and shall not wait for a process's mmap_lock.
+ */
 static void disarm(struct work_struct *work)
 {
 	struct armed_mm *a;
+	struct mm_struct *mm;
 
-	guard(mutex)(&armed_lock);
-	while (!anybody_asks()) {
-		a = list_first_entry_or_null(&armed_mms, struct armed_mm, list);
-		if (!a) {
-			/* What fork() has copied still comes by access.c, and stays there. */
-			WRITE_ONCE(cdm_armed, false);
-			break;
-		}
-		if (mmget_not_zero(a->mm)) {
-			change_range(a->mm, 0, TASK_SIZE_MAX, false, false);
-			mmput_async(a->mm);
-		}
-		forget(a);
+	while ((a = next_to_disarm())) {
+		mm = a->mm;
+		change_range(mm, 0, TASK_SIZE_MAX, false, false);
+		scoped_guard(mutex, &armed_lock)
+			if (!anybody_asks())
+				forget(a);
+		mmput_async(mm);
 	}
 }
 

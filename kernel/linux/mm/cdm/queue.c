@@ -277,7 +277,9 @@ static bool queue_again(struct cdm_node *node, struct request *req)
 	return again;
 }
 
-static int run_request(struct cdm_run *run, struct cdm_request *r, unsigned long index)
+/* @tried: its pages are in the run's counts, whatever is returned. */
+static int run_request(struct cdm_run *run, const struct cdm_request *r,
+		       unsigned long index, bool *tried)
 {
 	struct mm_struct *mm;
 	u64 end;
@@ -292,11 +294,10 @@ static int run_request(struct cdm_run *run, struct cdm_request *r, unsigned long
 		return PTR_ERR(mm);
 	end = r->where + ((u64)r->nr << PAGE_SHIFT);
 	err = r->nid == NUMA_NO_NODE ? 0 : cdm_run_range(run, mm, r->where, end, index);
+	*tried = r->nid != NUMA_NO_NODE && !err;
 	if (!err && r->flags & CDM_MOVE_ARM) {
-		/* Where they are then. If it has to be tried again, the move has not. */
+		/* Where they are then. */
 		cdm_run_flush(run);
-		r->nid = NUMA_NO_NODE;
-		r->flags = CDM_MOVE_ARM;
 		err = min(cdm_arm_range(mm, r->where, end, true), 0L);
 	}
 	/* Not the one to tear it down, if it was the last. */
@@ -339,14 +340,24 @@ static bool run_list(struct cdm_node *node, struct list_head *list, u32 pages,
 	run.drain = true;
 	list_for_each_entry_safe(req, next, list, list) {
 		u64 waited = ktime_get_ns() - req->since;
+		bool moves = req->r.nid != NUMA_NO_NODE, tried = false;
 		u32 nr = req->r.nr;
 
-		err = run_request(&run, &req->r, index);
+		err = run_request(&run, &req->r, index, &tried);
 		index += nr;
 		trace_cdm_request(node->nid, &req->r, waited, err);
+		/* The move is made; what is tried again is to arm. */
+		if (err == -EAGAIN && tried) {
+			req->r.nid = NUMA_NO_NODE;
+			req->r.flags = CDM_MOVE_ARM;
+		}
+		/* What is armed only is in no count of pages that were to move. */
+		if (!moves)
+			run.total -= nr;
 		/* Put back, it is not ours any more. */
 		if (err == -EAGAIN && queue_again(node, req)) {
-			run.total -= nr;
+			if (moves && !tried)
+				run.total -= nr;
 			later = true;
 		}
 	}
