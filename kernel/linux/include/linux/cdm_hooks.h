@@ -9,6 +9,7 @@
 #ifndef _LINUX_CDM_HOOKS_H
 #define _LINUX_CDM_HOOKS_H
 
+#include <linux/build_bug.h>
 #include <linux/err.h>
 #include <linux/jump_label.h>
 #include <linux/migrate.h>
@@ -434,11 +435,9 @@ static inline int cdm_access_hint(struct folio *folio, struct vm_fault *vmf,
 	return def_nid;
 }
 
-static inline pgprot_t cdm_newprot(struct vm_area_struct *vma, bool protnone,
-				   pgprot_t newprot)
-{
-	return newprot;
-}
+/* Not a function: even a dead read of the old entry changes the code around it. */
+#define cdm_newprot(vma, protnone, newprot) \
+	(BUILD_BUG_ON_INVALID(vma), BUILD_BUG_ON_INVALID(protnone), (newprot))
 
 static inline bool cdm_counts_isolated(int reason)
 {
