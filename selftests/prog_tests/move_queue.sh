@@ -124,6 +124,34 @@ test_move_queue_drain()
 	check_none_isolated
 }
 
+# timeout: 120
+# What is wished for later waits for its time, 256 wishes at most, and ends with its policy
+test_move_queue_later()
+{
+	local moved dropped
+
+	moved=$(stat_of 2 queue_moved)
+	dropped=$(stat_of 2 queue_dropped)
+	policy -s mode=2 -s delay_us=1000000 -T target -d n_ok -d n_full "$QUEUE" \
+		"$PROGS/touch" -s 256 -m nohuge
+	check_eq "$(var n_full)" 0 "requests refused for want of room"
+	check_ge "$(var n_ok)" 60 "requests accepted"
+	wait_for 10 all_ended 2
+	check_eq "$(stat_of 2 queue_moved)" "$moved" "pages moved before their time"
+	check_ge $(($(stat_of 2 queue_dropped) - dropped)) 60 "requests dropped with their policy"
+	policy -s mode=2 -s delay_us=1000000 -T target -d n_ok -d n_full "$QUEUE" \
+		"$PROGS/touch" -s 768 -m nohuge -w 4
+	check_eq "$(var n_full)" 0 "requests refused for want of room"
+	wait_for 10 all_ended 2
+	check_ge $(($(stat_of 2 queue_moved) - moved)) 150 "pages moved at their time"
+	policy -s mode=2 -s delay_us=1000000 -T target -d n_ok -d n_full "$QUEUE" \
+		"$PROGS/touch" -s 4096 -m nohuge
+	check_ge "$(var n_full)" 1 "requests refused for want of room"
+	check_ge "$(var n_ok)" 256 "requests accepted"
+	wait_for 10 all_ended 2
+	check_none_isolated
+}
+
 # The queue has a bound, is told so, and knows what it holds
 test_move_queue_full()
 {
@@ -211,7 +239,7 @@ test_move_queue_bad()
 {
 	policy -s mode=6 -d bad_flag -d bad_node -d bad_align -d bad_empty \
 		-d bad_cookie -d bad_huge -d bad_size -d bad_gone -d bad_null \
-		-d bad_move_align -d bad_pad -d bad_pfn_range \
+		-d bad_move_align -d bad_delay -d bad_late -d bad_pfn_range \
 		-d bad_scan_node -d bad_scan_absent -d bad_scan_size -d bad_scan_null \
 		-d n_done "$QUEUE" sleep 1
 	check_eq "$(var n_done)" 1 "ticks that asked"
@@ -225,7 +253,8 @@ test_move_queue_bad()
 	check_eq "$(var bad_gone)" -3 "no such process"
 	check_eq "$(var bad_null)" -22 "a callback without its context"
 	check_eq "$(var bad_move_align)" -22 "unaligned move"
-	check_eq "$(var bad_pad)" -22 "padding that is not zero"
+	check_eq "$(var bad_delay)" -22 "a move at once that shall be later"
+	check_eq "$(var bad_late)" -22 "a move later than in a second"
 	check_eq "$(var bad_pfn_range)" -22 "page frames with a range"
 	check_eq "$(var bad_scan_node)" -22 "scan of no node"
 	check_eq "$(var bad_scan_absent)" -22 "scan of a node that is not possible"

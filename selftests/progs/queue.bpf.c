@@ -21,7 +21,7 @@ enum {
 const volatile __u32 mode;
 const volatile __s32 from = 1, to = 2;
 const volatile __u64 tick_start, tick_end;
-const volatile __u32 tick_tgid, flags;
+const volatile __u32 tick_tgid, flags, delay_us;
 
 __u32 target;
 __u64 cookie, seen, n_done;
@@ -36,7 +36,7 @@ __u64 nr_moved, nr_already, nr_limited, nr_total;
 __s64 move_rate, move_tokens;
 
 __s64 bad_flag, bad_node, bad_align, bad_empty, bad_cookie, bad_huge, bad_size;
-__s64 bad_gone, bad_null, bad_move_align, bad_pad, bad_pfn_range;
+__s64 bad_gone, bad_null, bad_move_align, bad_delay, bad_late, bad_pfn_range;
 __s64 bad_scan_node, bad_scan_absent, bad_scan_size, bad_scan_null;
 
 #define MAX_PFNS 64
@@ -73,6 +73,7 @@ __u64 CDM_CALLBACK(place, q_place, const struct cdm_place_ctx *c)
 		.tgid = c->tgid,
 		.nid = to,
 		.flags = flags,
+		.delay_us = delay_us,
 	};
 
 	if (!target || c->tgid != target)
@@ -135,6 +136,9 @@ static void bad_requests(const struct cdm_tick_ctx *c)
 	req = good;
 	req.end = req.start + 513 * 4096;
 	bad_huge = cdm_bpf_enqueue_range(&c->common, &req, sizeof(req));
+	req = good;
+	req.delay_us = 1000001;
+	bad_late = cdm_bpf_enqueue_range(&c->common, &req, sizeof(req));
 	bad_size = cdm_bpf_enqueue_range(&c->common, &req, 8);
 	req = good;
 	req.tgid = 4194303;
@@ -146,8 +150,8 @@ static void bad_requests(const struct cdm_tick_ctx *c)
 	req.mm_cookie = 0;
 	bad_move_align = cdm_bpf_move_range(&c->common, &req, sizeof(req), status, sizeof(status));
 	req = good;
-	req.__pad = 1;
-	bad_pad = cdm_bpf_move_range(&c->common, &req, sizeof(req), status, sizeof(status));
+	req.delay_us = 1;
+	bad_delay = cdm_bpf_move_range(&c->common, &req, sizeof(req), status, sizeof(status));
 	bad_pfn_range = cdm_bpf_move_pfns(&c->common, &good, sizeof(good), pfns, sizeof(pfns));
 	scan.nid = 1000;
 	bad_scan_node = cdm_bpf_scan_node(&c->common, &scan, sizeof(scan), found, sizeof(found));

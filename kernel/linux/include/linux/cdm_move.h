@@ -83,7 +83,8 @@ enum cdm_move_status {
  *	the caller's from a syscall program
  * @nid: node to move to
  * @flags: CDM_MOVE_*
- * @__pad: must be 0
+ * @delay_us: of a request that is queued, not before so many microseconds have passed, up
+ *	to a second, unless one for the same range comes earlier; else 0
  * @nr: filled: pages by enum cdm_move_status
  *
  * Of a move by page frames only @nid and @flags are read, the rest must be 0.
@@ -95,7 +96,7 @@ struct cdm_move_req {
 	__u32 tgid;
 	__s32 nid;
 	__u32 flags;
-	__u32 __pad;
+	__u32 delay_us;
 	__u64 nr[CDM_NR_MOVE_STATUS];
 };
 
@@ -178,6 +179,7 @@ struct cdm_move_wait {
  * @nr: pages from @where on
  * @nid: where to
  * @flags: CDM_MOVE_*
+ * @delay_us: not before so long
  */
 struct cdm_request {
 	u64 where;
@@ -188,6 +190,7 @@ struct cdm_request {
 	u32 nr;
 	s32 nid;
 	u32 flags;
+	u32 delay_us;
 };
 
 #ifdef CONFIG_CDM_EXT

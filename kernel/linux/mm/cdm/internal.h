@@ -345,9 +345,11 @@ ssize_t cdm_stay_show(const struct cdm_node *node, char *buf);
 /* migrate.c: the limit of moves that have the node as target, or as source. */
 void cdm_limit_set(struct cdm_limit *limit, u64 rate, u64 burst);
 s64 cdm_limit_tokens(struct cdm_limit *limit);
+bool cdm_limit_take(int from, int to, unsigned long nr);
 
 /* queue.c */
-struct cdm_queue *cdm_queue_alloc(void);
+struct cdm_queue *cdm_queue_alloc(struct cdm_node *node);
+void cdm_queue_free(struct cdm_queue *q);
 void cdm_queue_open(struct cdm_node *node);
 void cdm_queue_close(struct cdm_node *node);
 int cdm_queue_add(struct cdm_node *node, const struct cdm_request *want);

@@ -106,7 +106,8 @@ void cdm_kcdmd_stop(struct cdm_node *node)
  * cdm_kcdmd_wake() - have a node's thread look for work now
  * @node: the node, with a thread or without one
  *
- * Context: any in which a task may be woken; under RCU or cdm_node_lock.
+ * Context: any in which a task may be woken; under RCU, cdm_node_lock, or in the queue's
+ * timer, which is cancelled before the node goes.
  */
 void cdm_kcdmd_wake(struct cdm_node *node)
 {

@@ -27,7 +27,7 @@
 #define CDM_CALL_PAGES		BIT(16)
 
 /* The size of a request that has a result. */
-#define CDM_REQ_MIN		offsetofend(struct cdm_move_req, __pad)
+#define CDM_REQ_MIN		offsetofend(struct cdm_move_req, delay_us)
 
 /* The address space of a process, as move_pages(2) finds it for current. */
 static struct mm_struct *syscall_mm(const struct cdm_move_req *req)
@@ -63,13 +63,14 @@ static bool no_caller(const struct cdm_common *c)
 	return !in_task() || (!c && current->flags & PF_KTHREAD);
 }
 
-static int request_read(struct cdm_move_req *req, const void *from, u32 size)
+/* @delay_us: the longest that it may want to wait. */
+static int request_read(struct cdm_move_req *req, const void *from, u32 size, u32 delay_us)
 {
 	if (size < CDM_REQ_MIN)
 		return -EINVAL;
 	memset(req, 0, sizeof(*req));
 	memcpy(req, from, min_t(u32, size, CDM_REQ_MIN));
-	return req->__pad ? -EINVAL : 0;
+	return req->delay_us > delay_us ? -EINVAL : 0;
 }
 
 static struct cdm_move move_of(const struct cdm_common *c,
@@ -122,7 +123,7 @@ __bpf_kfunc int cdm_bpf_move_range(const struct cdm_common *c__nullable,
 
 	if (no_caller(c__nullable))
 		return -EINVAL;
-	err = request_read(&r, req, req__sz);
+	err = request_read(&r, req, req__sz, 0);
 	if (err)
 		return err;
 	if (r.start >= r.end)
@@ -179,7 +180,7 @@ __bpf_kfunc int cdm_bpf_move_pfns(const struct cdm_common *c__nullable,
 		return -EINVAL;
 	if (!c__nullable && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	err = request_read(&r, req, req__sz);
+	err = request_read(&r, req, req__sz, 0);
 	if (err)
 		return err;
 	if (pages__sz % sizeof(*p) || r.start || r.end || r.tgid || r.mm_cookie)
@@ -227,17 +228,18 @@ static int enqueue(const struct cdm_common *c, struct cdm_request *r)
  *	have them
  * @req__sz: its size
  *
- * The move is made soon, as with CDM_MOVE_ASYNC, by the kcdmd of the target or,
- * if that is not managed, of the event's node. What comes of it is told by
- * migrated() and the node's counters. A second request for the same range only
- * changes the first one's target and flags. With CDM_MOVE_ARM the next access to each
- * of its pages is told of; if the node is NUMA_NO_NODE then nothing moves.
+ * The move is made soon, or as soon as &cdm_move_req.delay_us have passed, as with
+ * CDM_MOVE_ASYNC, by the kcdmd of the target or, if that is not managed, of the event's
+ * node. What comes of it is told by migrated() and the node's counters. A second request
+ * for the same range only changes the first one's target and flags; the earlier time is
+ * that of both. With CDM_MOVE_ARM the next access to each of its pages is told of; if the node
+ * is NUMA_NO_NODE then nothing moves.
  *
  * Context: place, access, migrate, reclaim, placed, migrated, tick; a page table
  * may be locked.
- * Return: 0; -EEXIST if it was queued before; -ENOSPC if the queue is full;
- * -EINVAL for a bad node, flag, or range, -E2BIG for more than 512 pages; -ENODEV
- * if there is no managed node to do it.
+ * Return: 0; -EEXIST if it was queued before; -ENOSPC if the queue is full, or 256
+ * requests wait for their time; -EINVAL for a bad node, flag, range or time; -E2BIG for
+ * more than 512 pages; -ENODEV if there is no managed node to do it.
  */
 __bpf_kfunc int cdm_bpf_enqueue_range(const struct cdm_common *c, void *req,
 				      u32 req__sz)
@@ -246,7 +248,7 @@ __bpf_kfunc int cdm_bpf_enqueue_range(const struct cdm_common *c, void *req,
 	struct cdm_move_req r;
 	int err;
 
-	err = request_read(&r, req, req__sz);
+	err = request_read(&r, req, req__sz, USEC_PER_SEC);
 	if (err)
 		return err;
 	if (!PAGE_ALIGNED(r.start | r.end) || r.start >= r.end ||
@@ -261,6 +263,7 @@ __bpf_kfunc int cdm_bpf_enqueue_range(const struct cdm_common *c, void *req,
 		.tgid = r.tgid,
 		.nid = r.nid,
 		.flags = r.flags,
+		.delay_us = r.delay_us,
 	};
 	return enqueue(c, &want);
 }

@@ -198,11 +198,11 @@ struct cdm_node *cdm_node_alloc(int nid, u64 start, u64 size)
 	cdm_keeps_init(node);
 	cdm_lost_init(node);
 	node->stats = alloc_percpu(struct cdm_node_stats);
-	node->queue = cdm_queue_alloc();
+	node->queue = cdm_queue_alloc(node);
 	node->travel = cdm_travel_alloc();
 	if (!node->stats || !node->queue || !node->travel || cdm_fstate_alloc(node)) {
 		kvfree(node->travel);
-		kvfree(node->queue);
+		cdm_queue_free(node->queue);
 		free_percpu(node->stats);
 		kfree(node);
 		return NULL;
@@ -217,7 +217,7 @@ void cdm_node_free(struct cdm_node *node)
 	kfree(node->left);
 	cdm_fstate_free(node);
 	kvfree(node->travel);
-	kvfree(node->queue);
+	cdm_queue_free(node->queue);
 	free_percpu(node->stats);
 	kfree(node);
 }

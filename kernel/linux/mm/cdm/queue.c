@@ -10,6 +10,10 @@
  *	  full: refused		  requests of one kind for one target, oldest first
  *	  known: -EEXIST	  mmap_lock taken: tried again later, a few times
  *
+ * A request may say that it is too early yet. It is set aside then, and a timer puts it
+ * into the queue: who samples accesses wants to arm again at a time of his choice, which
+ * ticks are too coarse for.
+ *
  * A queue has a fixed number of requests, so a policy that asks for too much
  * loses its own wishes and costs no memory. The address space of a request is
  * named by process and cookie and looked up when its turn comes: nothing keeps a
@@ -22,6 +26,7 @@
 #define pr_fmt(fmt) "cdm: " fmt
 
 #include <linux/hash.h>
+#include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -35,6 +40,9 @@
 #define QUEUE_REQUESTS	4096
 #define QUEUE_HASH_BITS	9
 
+/* Of these, so many can be set aside: the timer looks at them all. */
+#define QUEUE_ASIDE	256
+
 /* What kcdmd takes at a time. */
 #define QUEUE_BATCH	64
 
@@ -46,26 +54,77 @@ struct request {
 	struct hlist_node hash;
 	struct cdm_request r;
 	u64 since;
+	u64 due;			/* set aside until then, or 0 */
 	u32 tries;
 };
 
 struct cdm_queue {
 	spinlock_t lock;		/* for all of it; interrupts off */
 	bool open;
-	unsigned int nr;
+	unsigned int nr;		/* in the fifo */
+	unsigned int nr_aside;
+	u64 next_due;			/* when the timer comes, or U64_MAX */
+	struct hrtimer timer;
+	struct cdm_node *node;
 	struct list_head fifo;
+	struct list_head aside;
 	struct list_head free;
 	struct hlist_head hash[1 << QUEUE_HASH_BITS];
 	struct request slots[QUEUE_REQUESTS];
 };
 
+/* Under q->lock. */
+static void queue_ready(struct cdm_queue *q, struct request *req)
+{
+	req->since = req->due;
+	req->due = 0;
+	q->nr_aside--;
+	list_move_tail(&req->list, &q->fifo);
+	WRITE_ONCE(q->nr, q->nr + 1);
+}
+
+/* Under q->lock. Not for a timer that comes early enough. */
+static void queue_set_timer(struct cdm_queue *q, u64 due)
+{
+	if (due >= q->next_due)
+		return;
+	q->next_due = due;
+	hrtimer_start(&q->timer, ns_to_ktime(due), HRTIMER_MODE_ABS_SOFT);
+}
+
+static enum hrtimer_restart queue_timer(struct hrtimer *timer)
+{
+	struct cdm_queue *q = container_of(timer, struct cdm_queue, timer);
+	u64 now = ktime_get_ns(), next = U64_MAX;
+	struct request *req, *tmp;
+	bool ready = false;
+
+	scoped_guard(spinlock_irqsave, &q->lock) {
+		list_for_each_entry_safe(req, tmp, &q->aside, list) {
+			if (req->due <= now) {
+				queue_ready(q, req);
+				ready = true;
+			} else {
+				next = min(next, req->due);
+			}
+		}
+		/* Started here and not by its result: somebody may have started it. */
+		q->next_due = U64_MAX;
+		queue_set_timer(q, next);
+	}
+	if (ready)
+		cdm_kcdmd_wake(q->node);
+	return HRTIMER_NORESTART;
+}
+
 /**
  * cdm_queue_alloc() - a queue for a node
+ * @node: the node
  *
  * Context: may sleep.
- * Return: the queue, freed by kvfree(), or NULL.
+ * Return: the queue, or NULL.
  */
-struct cdm_queue *cdm_queue_alloc(void)
+struct cdm_queue *cdm_queue_alloc(struct cdm_node *node)
 {
 	struct cdm_queue *q = vzalloc(sizeof(*q));
 	int i;
@@ -73,11 +132,30 @@ struct cdm_queue *cdm_queue_alloc(void)
 	if (!q)
 		return NULL;
 	spin_lock_init(&q->lock);
+	q->node = node;
+	q->next_due = U64_MAX;
+	hrtimer_init(&q->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
+	q->timer.function = queue_timer;
 	INIT_LIST_HEAD(&q->fifo);
+	INIT_LIST_HEAD(&q->aside);
 	INIT_LIST_HEAD(&q->free);
 	for (i = 0; i < QUEUE_REQUESTS; i++)
 		list_add_tail(&q->slots[i].list, &q->free);
 	return q;
+}
+
+/**
+ * cdm_queue_free() - free a queue
+ * @q: a queue that is closed, or was never open; or NULL
+ *
+ * Context: may sleep.
+ */
+void cdm_queue_free(struct cdm_queue *q)
+{
+	if (!q)
+		return;
+	hrtimer_cancel(&q->timer);
+	vfree(q);
 }
 
 static struct hlist_head *queue_chain(struct cdm_queue *q,
@@ -118,6 +196,7 @@ static void queue_merge(struct cdm_request *to, const struct cdm_request *older,
 /* Under q->lock. */
 static int queue_insert(struct cdm_queue *q, const struct cdm_request *want)
 {
+	u64 now = ktime_get_ns(), due = now + want->delay_us * NSEC_PER_USEC;
 	struct request *req;
 
 	if (!q->open)
@@ -125,17 +204,30 @@ static int queue_insert(struct cdm_queue *q, const struct cdm_request *want)
 	req = want->wait ? NULL : queue_find(q, want);
 	if (req) {
 		queue_merge(&req->r, &req->r, want);
+		/* Whoever is in more of a hurry. */
+		if (req->due > due) {
+			req->due = due;
+			queue_set_timer(q, due);
+		}
 		return -EEXIST;
 	}
 	req = list_first_entry_or_null(&q->free, struct request, list);
-	if (!req)
+	if (!req || (want->delay_us && q->nr_aside == QUEUE_ASIDE))
 		return -ENOSPC;
 	req->r = *want;
-	req->since = ktime_get_ns();
+	req->since = now;
+	req->due = 0;
 	req->tries = 0;
 	hlist_add_head(&req->hash, queue_chain(q, want));
-	list_move_tail(&req->list, &q->fifo);
-	WRITE_ONCE(q->nr, q->nr + 1);
+	if (want->delay_us) {
+		req->due = due;
+		q->nr_aside++;
+		list_move_tail(&req->list, &q->aside);
+		queue_set_timer(q, due);
+	} else {
+		list_move_tail(&req->list, &q->fifo);
+		WRITE_ONCE(q->nr, q->nr + 1);
+	}
 	return 0;
 }
 
@@ -147,7 +239,8 @@ static int queue_insert(struct cdm_queue *q, const struct cdm_request *want)
  * Context: any but NMI, on PREEMPT_RT any that may take a spinlock; under RCU or
  * cdm_node_lock.
  * Return: 0; -EEXIST if the same pages are in the queue, whose target and flags
- * are now these; -ENOSPC if the queue is full, -ENODEV if the node is going.
+ * are now these, and which comes no later; -ENOSPC if the queue is full, or 256 requests
+ * wait for their time, -ENODEV if the node is going.
  */
 int cdm_queue_add(struct cdm_node *node, const struct cdm_request *want)
 {
@@ -161,7 +254,8 @@ int cdm_queue_add(struct cdm_node *node, const struct cdm_request *want)
 	switch (ret) {
 	case 0:
 		cdm_node_count(node, CDM_STAT_QUEUED, 1);
-		cdm_kcdmd_wake(node);
+		if (!want->delay_us)
+			cdm_kcdmd_wake(node);
 		break;
 	case -EEXIST:
 		cdm_node_count(node, CDM_STAT_QUEUE_SAME, 1);
@@ -192,7 +286,10 @@ static void queue_unlink(struct cdm_queue *q, struct request *req,
 {
 	hlist_del(&req->hash);
 	list_move_tail(&req->list, list);
-	WRITE_ONCE(q->nr, q->nr - 1);
+	if (req->due)
+		q->nr_aside--;
+	else
+		WRITE_ONCE(q->nr, q->nr - 1);
 }
 
 static void queue_free(struct cdm_queue *q, struct list_head *list)
@@ -204,8 +301,11 @@ static void queue_free(struct cdm_queue *q, struct list_head *list)
 	spin_unlock_irqrestore(&q->lock, flags);
 }
 
-/* The oldest request, and those after it that have its target and flags. */
-static struct cdm_move queue_take(struct cdm_queue *q, struct list_head *list,
+/*
+ * The oldest request, and those after it that have its target and flags; or, of those that
+ * only arm, as @arms says.
+ */
+static struct cdm_move queue_take(struct cdm_queue *q, struct list_head *list, bool arms,
 				  u32 *nr_pages)
 {
 	struct cdm_move mv = {};
@@ -216,6 +316,8 @@ static struct cdm_move queue_take(struct cdm_queue *q, struct list_head *list,
 	*nr_pages = 0;
 	spin_lock_irqsave(&q->lock, flags);
 	list_for_each_entry_safe(req, next, &q->fifo, list) {
+		if (arms && req->r.nid != NUMA_NO_NODE)
+			continue;
 		if (!looked) {
 			mv.nid = req->r.nid;
 			mv.flags = req->r.flags;
@@ -266,8 +368,14 @@ static bool queue_again(struct cdm_node *node, struct request *req)
 	spin_lock_irqsave(&q->lock, flags);
 	same = req->r.wait ? NULL : queue_find(q, &req->r);
 	again = q->open && !same;
-	if (same)
+	if (same) {
 		queue_merge(&same->r, &req->r, &same->r);
+		/* The time of this one has come. */
+		if (same->due) {
+			same->due = ktime_get_ns();
+			queue_ready(q, same);
+		}
+	}
 	if (again) {
 		hlist_add_head(&req->hash, queue_chain(q, &req->r));
 		list_move_tail(&req->list, &q->fifo);
@@ -389,7 +497,7 @@ long cdm_queue_run(struct cdm_node *node)
 	struct cdm_queue *q = node->queue;
 	struct request *req, *next;
 	struct cdm_move batch, mv;
-	bool later = false;
+	bool later = false, limited;
 	LIST_HEAD(list);
 	LIST_HEAD(one);
 	u32 pages;
@@ -397,10 +505,10 @@ long cdm_queue_run(struct cdm_node *node)
 	if (!READ_ONCE(q->nr))
 		return MAX_SCHEDULE_TIMEOUT;
 	/* What cannot move now had better wait here than be thrown away. */
-	if (cdm_limit_tokens(&node->limit) <= 0)
+	limited = cdm_limit_tokens(&node->limit) <= 0;
+	batch = queue_take(q, &list, limited, &pages);
+	if (list_empty(&list))
 		return QUEUE_LATER;
-
-	batch = queue_take(q, &list, &pages);
 	list_for_each_entry_safe(req, next, &list, list) {
 		if (!req->r.wait)
 			continue;
@@ -429,6 +537,9 @@ static void queue_drop(struct cdm_node *node, u64 policy, bool all)
 
 	scoped_guard(spinlock_irqsave, &q->lock) {
 		list_for_each_entry_safe(req, next, &q->fifo, list)
+			if (all || req->r.policy == policy)
+				queue_unlink(q, req, &list);
+		list_for_each_entry_safe(req, next, &q->aside, list)
 			if (all || req->r.policy == policy)
 				queue_unlink(q, req, &list);
 	}
