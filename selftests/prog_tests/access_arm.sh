@@ -57,6 +57,19 @@ test_access_arm_kinds()
 	echo never >$THP/hugepages-64kB/enabled
 }
 
+# timeout: 180
+# an event says how long ago its page was armed, of the latest 60 parts of 2 MiB
+test_access_arm_time()
+{
+	reports 256 -m nohuge $ARM rest=3 touch=0
+	check_eq "$(count n_access_armed)" 256 "events that know when it was"
+	check_ge "$(count access_armed_min)" 3000000000 "ns from arming to the first access"
+	check_le "$(count access_armed_min)" 120000000000 "ns from arming to the first access"
+	# 80 parts.
+	reports 40960 -s 163840 -m nohuge $ARM touch=0
+	check_eq "$(count n_access_armed)" $((60 * 512)) "events that know when it was"
+}
+
 # timeout: 120
 # armed twice is armed once
 test_access_arm_idempotent()

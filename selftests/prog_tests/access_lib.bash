@@ -71,7 +71,8 @@ under()
 	done
 	shift
 	for v in n_access n_access_events n_access_write n_access_anon n_access_shared n_access_order \
-		 n_access_wrong access_src access_acc access_def n_moved last_exit_kind; do
+		 n_access_wrong n_access_armed access_armed_min access_src access_acc access_def \
+		 n_moved last_exit_kind; do
 		args+=(-d "$v")
 	done
 	# shellcheck disable=SC2016,SC2086 # for the inner shell; an option or none

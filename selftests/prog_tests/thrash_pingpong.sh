@@ -179,3 +179,65 @@ test_thrash_hostile()
 	wait_for 20 grep -q ^n_access_events "$TMP/policy"
 	check_match "$(cat "$TMP/policy")" "^throttled 32\$" "what the policy's counter says"
 }
+
+# hostile SET... - who uses node 1 under a policy that moves all it uses, beside somebody who
+# uses node 0: EVENTS, MOVED pages, SECONDS_RUN, and pages of the other that moved in OTHERS
+hostile()
+{
+	local set=() v began=$SECONDS moved
+
+	for v; do
+		set+=(-s "$v")
+	done
+	"$PROGS/moveme" -s 8192 -n 0 -m nohuge where use=12 where >"$TMP/other" &
+	moved=$(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat)
+	OUT=$("$PROGS/attach" -k -d n_events -d n_refused "${set[@]}" "$PROGS/hostile.bpf.o" \
+		"$PROGS/moveme" -s 128 -n 1 -m nohuge dev=0,1,0,0,0,0x40 use=4 where 2>&1) ||
+		fail "$*: $OUT"
+	MOVED=$(($(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat) - moved))
+	SECONDS_RUN=$((SECONDS - began + 1))
+	EVENTS_SEEN=$(count n_events)
+	wait_for 60 eval '[ "$(grep -c ^pages "$TMP/other")" = 2 ]'
+	OTHERS=$(grep ^pages "$TMP/other" | sort -u)
+	note "$*: $EVENTS_SEEN events, $MOVED pages moved in $SECONDS_RUN s; $(grep -E '^(used|overridden|full) ' <<<"$OUT" | tr '\n' ' ')"
+	number "$EVENTS_SEEN" "events of $*"
+	check_ge "$EVENTS_SEEN" 64 "events of $*"
+	check_eq "$OTHERS" "pages 2048 node 0" "the pages of who does not use the node"
+}
+
+# timeout: 400
+# a policy moves all at each access, in a circle or to and fro: an event is a page, no more
+test_thrash_hostile_moves()
+{
+	balancing off
+	echo 0 >"$CDM/pingpong_keep_ms"
+	hostile
+	check_le "$MOVED" "$EVENTS_SEEN" "pages moved at once, in a circle"
+	check_ge "$MOVED" 32 "... and at all"
+	hostile back_and_forth=1
+	check_le "$MOVED" "$EVENTS_SEEN" "pages moved at once, to and fro"
+	check_ge "$MOVED" 32 "... and at all"
+	hostile queued=1
+	check_le "$MOVED" "$EVENTS_SEEN" "pages moved later"
+	check_ge "$MOVED" 32 "... and at all"
+}
+
+# timeout: 400
+# a node's limit holds against a policy that moves all at each access, at once and later
+test_thrash_hostile_limit()
+{
+	local n
+
+	balancing off
+	echo 0 >"$CDM/pingpong_keep_ms"
+	for n in 1 2; do
+		echo "32 32" >"$CDM/nodes/$n/move_limit"
+	done
+	hostile queued=1 back_and_forth=1
+	check_le "$MOVED" $((2 * 32 * (SECONDS_RUN + 1))) "pages moved later, under limits of 32"
+	hostile back_and_forth=1
+	check_le "$MOVED" $((2 * 32 * (SECONDS_RUN + 1))) "pages moved at once, under limits of 32"
+	for n in 1 2; do
+		echo max >"$CDM/nodes/$n/move_limit"
+	done
+}

@@ -60,6 +60,8 @@ __u64 n_access[4], n_access_events[4], n_access_write, n_access_anon, n_access_s
 __s32 access_src, access_acc, access_def;
 /* Accesses whose facts are not those of the folio. */
 __u64 n_access_wrong, n_access_answered;
+/* Events that know when their page was armed, and the shortest of these times. */
+__u64 n_access_armed, access_armed_min;
 /* page_id of all that moved, xored: of the first @half, and of all. */
 const volatile __u64 half;
 __u64 ids, ids_of_half, n_ids, n_no_id;
@@ -161,6 +163,11 @@ __u64 CDM_CALLBACK(access, ev_access, const struct cdm_access_ctx *c)
 	access_src = c->src_nid;
 	access_acc = c->acc_nid;
 	access_def = c->def_nid;
+	if (c->armed_ns) {
+		ADD(n_access_armed, 1);
+		if (!access_armed_min || c->armed_ns < access_armed_min)
+			access_armed_min = c->armed_ns;
+	}
 	/* Its page table is locked, so that it is what it is. */
 	if (cdm_bpf_folio_info(&c->common, c->pfn, &info, sizeof(info)) ||
 	    info.nid != c->src_nid || info.order != c->order ||

@@ -19,6 +19,7 @@
  *	pin		a long-term pin of it all, by gup_test
  *	use=SEC		write to every page for so long
  *	read=SEC	read every page for so long, after it was written to its file
+ *	rest=SEC	sleep
  *	touch=N		read the first N pages, or all if that is 0, once
  *	put=N		write the first N pages, likewise
  *	dev=D,N		device D reads a word of N pages, in order, again and again; as
@@ -350,6 +351,8 @@ static void act(const char *a)
 		said(a, pin());
 	} else if (!strncmp(a, "use=", 4)) {
 		use(x);
+	} else if (!strncmp(a, "rest=", 5)) {
+		sleep(x);
 	} else if (!strncmp(a, "read=", 5)) {
 		read_only(x);
 	} else if (!strncmp(a, "touch=", 6)) {

@@ -528,6 +528,10 @@ enum cdm_access_kind {
  * @nr_pages: pages from @addr on that the event is about. Of a counter, all that are
  *	mapped there side by side and live on @src_nid: the facts above are those of the
  *	first folio
+ * @armed_ns: of a fault at an entry without rights, nanoseconds since anything in the
+ *	2 MiB around @addr was armed that had not been, at least 1; 0 if it never was, or
+ *	60 other parts of the address space were since, more or less. mremap() and fork()
+ *	leave it behind. If all of it was armed at once, a short time is one of many accesses
  */
 struct cdm_access_ctx {
 	struct cdm_common common;
@@ -548,6 +552,7 @@ struct cdm_access_ctx {
 	__u32 moved_ms;
 	__s32 from_nid;
 	__u32 nr_pages;
+	__u64 armed_ns;
 };
 
 /**

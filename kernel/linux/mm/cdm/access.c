@@ -154,7 +154,7 @@ static bool allowed(const struct cdm_access_ctx *ctx, struct vm_area_struct *vma
 /* Where the folio shall go at once, NUMA_NO_NODE if it stays. Under RCU. */
 static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio *folio,
 				  struct vm_area_struct *vma, u64 ans,
-				  struct cdm_access_dev *dev)
+				  struct cdm_access_dev *dev, bool hint)
 {
 	unsigned int us = (ans & CDM_ANS_THROTTLE_MASK) >> CDM_ANS_THROTTLE_SHIFT;
 	unsigned int ms = (ans & CDM_ANS_KEEP_MASK) >> CDM_ANS_KEEP_SHIFT;
@@ -173,6 +173,12 @@ static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio
 	if (nid >= 0 && nid != ctx->src_nid && !allowed(ctx, vma, nid)) {
 		cdm_policy_count(p, CDM_PSTAT_OVERRIDDEN);
 		return def_nid;
+	}
+	/* kcdmd and cdm_move_range() see to it themselves; the kernel's own way does not. */
+	if (hint && nid >= 0 && nid != ctx->src_nid && !(ans & CDM_ANS_QUEUED) &&
+	    !cdm_limit_take(ctx->src_nid, nid, folio_nr_pages(folio))) {
+		cdm_policy_count(p, CDM_PSTAT_OVERRIDDEN);
+		return NUMA_NO_NODE;
 	}
 	if ((ans & CDM_ANS_QUEUED) && nid != ctx->src_nid && !queue_move(ctx, nid)) {
 		cdm_policy_count(p, CDM_PSTAT_FULL);
@@ -259,6 +265,7 @@ static u64 ask_access(const struct cdm_access_ctx *ctx)
  * @folio: the folio, which cannot go meanwhile
  * @vma: the mapping
  * @dev: of a device, what its driver has to do; NULL for a CPU
+ * @hint: by a fault at an entry without rights, which then moves it
  *
  * A queued move is queued, and a folio under keep is kept when this returns.
  *
@@ -266,7 +273,7 @@ static u64 ask_access(const struct cdm_access_ctx *ctx)
  * Return: the node to which it shall move at once, NUMA_NO_NODE if it stays.
  */
 int cdm_access_ask(struct cdm_access_ctx *ctx, struct folio *folio,
-		   struct vm_area_struct *vma, struct cdm_access_dev *dev)
+		   struct vm_area_struct *vma, struct cdm_access_dev *dev, bool hint)
 {
 	struct cdm_call call = { .cb = CDM_CB_ACCESS };
 	u64 ans;
@@ -286,6 +293,8 @@ int cdm_access_ask(struct cdm_access_ctx *ctx, struct folio *folio,
 	ctx->mm_cookie = cdm_mm_cookie(vma->vm_mm);
 	ctx->tgid = cdm_mm_tgid(vma->vm_mm);
 	ctx->vm_flags = vma->vm_flags;
+	if (hint)
+		ctx->armed_ns = cdm_armed_ago(vma->vm_mm, ctx->addr);
 	fill_folio(ctx, folio);
 
 	ans = ask_access(ctx);
@@ -293,7 +302,7 @@ int cdm_access_ask(struct cdm_access_ctx *ctx, struct folio *folio,
 		cdm_policy_count(call.policy, CDM_PSTAT_DEFAULT);
 		return ctx->def_nid;
 	}
-	return access_answer(ctx, folio, vma, ans, dev);
+	return access_answer(ctx, folio, vma, ans, dev, hint);
 }
 
 /* Out of line of cdm_access_hint(). Context: the page table is locked. */
@@ -315,5 +324,5 @@ int __cdm_access_hint(struct folio *folio, struct vm_fault *vmf, unsigned long a
 		ctx.flags |= CDM_ACCESS_WRITE;
 	if (scope)
 		scope->told = true;
-	return cdm_access_ask(&ctx, folio, vmf->vma, scope ? &scope->dev : NULL);
+	return cdm_access_ask(&ctx, folio, vmf->vma, scope ? &scope->dev : NULL, true);
 }

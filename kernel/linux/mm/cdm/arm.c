@@ -23,8 +23,12 @@
  * entries are given back. What a child got by fork() is found by its next use instead;
  * nobody is told of that, and the page stays.
  *
+ * How long it took to the next access tells how often there are any. So the address space
+ * remembers when which part of it was armed, of the latest few.
+ *
  * Locks: mmap_lock for reading, PTLs; mmu notifiers are called. armed_lock is a mutex
- * under which nothing else is taken.
+ * under which nothing else is taken. An address space's lock for its times is a leaf, taken
+ * under a PTL.
  */
 #define pr_fmt(fmt) "cdm: " fmt
 
@@ -45,11 +49,90 @@
 
 bool cdm_armed __read_mostly;
 
+/* ---- address spaces -------------------------------------------------------------- */
+
+#define BLOCK_SHIFT	21
+/* That many, and it has 1024 bytes. */
+#define NR_BLOCKS	60U
+
+/* Grabbed, not got: it may exit. In a list for who disarms, in a hash for who looks. */
+struct armed_mm {
+	struct list_head list;
+	struct hlist_node hash;
+	struct rcu_head rcu;
+	struct mm_struct *mm;
+	spinlock_t lock;		/* for the rest */
+	struct {
+		unsigned long nr;	/* address >> BLOCK_SHIFT */
+		u64 ns;			/* when it was armed, 0: never */
+	} blocks[NR_BLOCKS];		/* that of a block is blocks[nr % NR_BLOCKS] */
+};
+
+static DEFINE_HASHTABLE(armed_hash, 8);
+
+/* For the list and what is in it. */
+static DEFINE_MUTEX(armed_lock);
+static LIST_HEAD(armed_mms);
+static unsigned int armed_nr, armed_prune = 64;
+
+/* Under RCU, or armed_lock. */
+static struct armed_mm *find_armed(const struct mm_struct *mm)
+{
+	struct armed_mm *a;
+
+	hash_for_each_possible_rcu(armed_hash, a, hash, (unsigned long)mm,
+				   lockdep_is_held(&armed_lock))
+		if (a->mm == mm)
+			return a;
+	return NULL;
+}
+
+/**
+ * cdm_mm_armed() - was something of this address space armed, and not all undone?
+ * @mm: the address space
+ *
+ * Context: any.
+ * Return: true if so. What it got by fork() does not count.
+ */
+bool cdm_mm_armed(const struct mm_struct *mm)
+{
+	guard(rcu)();
+	return find_armed(mm);
+}
+
+/**
+ * cdm_armed_ago() - when was the memory around an address armed?
+ * @mm: the address space
+ * @addr: the address
+ *
+ * Context: any but interrupts; the page table may be locked.
+ * Return: nanoseconds since then, at least 1; 0 if it is not known.
+ */
+u64 cdm_armed_ago(const struct mm_struct *mm, unsigned long addr)
+{
+	unsigned long nr = addr >> BLOCK_SHIFT;
+	struct armed_mm *a;
+	u64 ns = 0;
+
+	if (!READ_ONCE(cdm_armed))
+		return 0;
+	guard(rcu)();
+	a = find_armed(mm);
+	if (!a)
+		return 0;
+	spin_lock(&a->lock);
+	if (a->blocks[nr % NR_BLOCKS].nr == nr)
+		ns = a->blocks[nr % NR_BLOCKS].ns;
+	spin_unlock(&a->lock);
+	return ns ? max_t(s64, ktime_get_ns() - ns, 1) : 0;
+}
+
 /* ---- entries --------------------------------------------------------------------- */
 
 struct arm_walk {
 	struct mmu_gather tlb;
 	bool arm;
+	bool changed;		/* in this page table */
 	unsigned long nr;	/* pages that are armed now, or are no longer */
 };
 
@@ -76,6 +159,7 @@ static void change_pmd(struct arm_walk *w, struct vm_area_struct *vma, pmd_t *pm
 		return;
 	}
 	w->nr += HPAGE_PMD_NR;
+	w->changed = true;
 	if (!w->arm) {
 		/* The next write finds out whether it may. */
 		new = pmd_modify(old, vma->vm_page_prot);
@@ -111,6 +195,7 @@ static void change_pte(struct arm_walk *w, struct vm_area_struct *vma, pte_t *pt
 		return;
 	}
 	w->nr++;
+	w->changed = true;
 	if (w->arm && folio_use_access_time(folio))
 		folio_xchg_access_time(folio, jiffies_to_msecs(jiffies));
 	old = ptep_modify_prot_start(vma, addr, ptep);
@@ -123,12 +208,41 @@ static void change_pte(struct arm_walk *w, struct vm_area_struct *vma, pte_t *pt
 		tlb_flush_pte_range(&w->tlb, addr, PAGE_SIZE);
 }
 
+/*
+ * A range was armed just now, if that changed anything. Under the PTL, so that who faults at
+ * it finds the time.
+ */
+static void stamp(struct arm_walk *w, const struct mm_struct *mm, unsigned long start,
+		  unsigned long end)
+{
+	unsigned long nr, last = (end - 1) >> BLOCK_SHIFT;
+	bool armed = w->arm && w->changed;
+	struct armed_mm *a;
+	u64 now;
+
+	w->changed = false;
+	if (!armed)
+		return;
+	guard(rcu)();
+	a = find_armed(mm);
+	if (!a)
+		return;
+	now = ktime_get_ns();
+	spin_lock(&a->lock);
+	for (nr = start >> BLOCK_SHIFT; nr <= last; nr++) {
+		a->blocks[nr % NR_BLOCKS].nr = nr;
+		a->blocks[nr % NR_BLOCKS].ns = now;
+	}
+	spin_unlock(&a->lock);
+}
+
 static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
 	struct arm_walk *w = walk->private;
 	struct vm_area_struct *vma = walk->vma;
 	spinlock_t *ptl;	/* of the page table, or of the huge entry */
 	pte_t *start, *pte;
+	unsigned long at;
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	ptl = pmd_trans_huge_lock(pmd, vma);
@@ -136,6 +250,7 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm
 		/* Taken by pmd_trans_huge_lock(), which does not tell sparse. */
 		__acquire(ptl);
 		change_pmd(w, vma, pmd, addr & HPAGE_PMD_MASK);
+		stamp(w, walk->mm, addr, end);
 		spin_unlock(ptl);
 		cond_resched();
 		return 0;
@@ -151,9 +266,10 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm
 	tlb_change_page_size(&w->tlb, PAGE_SIZE);
 	flush_tlb_batched_pending(walk->mm);
 	arch_enter_lazy_mmu_mode();
-	for (pte = start; addr < end; addr += PAGE_SIZE, pte++)
-		change_pte(w, vma, pte, addr);
+	for (pte = start, at = addr; at < end; at += PAGE_SIZE, pte++)
+		change_pte(w, vma, pte, at);
 	arch_leave_lazy_mmu_mode();
+	stamp(w, walk->mm, addr, end);
 	pte_unmap_unlock(start, ptl);
 	cond_resched();
 	return 0;
@@ -238,40 +354,7 @@ static long change_range(struct mm_struct *mm, unsigned long start, unsigned lon
 	return nr;
 }
 
-/* ---- address spaces -------------------------------------------------------------- */
-
-/* Grabbed, not got: it may exit. In a list for who disarms, in a hash for who looks. */
-struct armed_mm {
-	struct list_head list;
-	struct hlist_node hash;
-	struct rcu_head rcu;
-	struct mm_struct *mm;
-};
-
-static DEFINE_HASHTABLE(armed_hash, 8);
-
-/* For the list and what is in it. */
-static DEFINE_MUTEX(armed_lock);
-static LIST_HEAD(armed_mms);
-static unsigned int armed_nr, armed_prune = 64;
-
-/**
- * cdm_mm_armed() - was something of this address space armed, and not all undone?
- * @mm: the address space
- *
- * Context: any.
- * Return: true if so. What it got by fork() does not count.
- */
-bool cdm_mm_armed(const struct mm_struct *mm)
-{
-	struct armed_mm *a;
-
-	guard(rcu)();
-	hash_for_each_possible_rcu(armed_hash, a, hash, (unsigned long)mm)
-		if (a->mm == mm)
-			return true;
-	return false;
-}
+/* ---- from the first armed page to the last owner of access ------------------------ */
 
 /* Under armed_lock. */
 static void forget(struct armed_mm *a)
@@ -301,9 +384,10 @@ static int remember(struct mm_struct *mm)
 	guard(mutex)(&armed_lock);
 	if (cdm_mm_armed(mm))
 		return 0;
-	a = kmalloc(sizeof(*a), GFP_KERNEL);
+	a = kzalloc(sizeof(*a), GFP_KERNEL);
 	if (!a)
 		return -ENOMEM;
+	spin_lock_init(&a->lock);
 	mmgrab(mm);
 	a->mm = mm;
 	list_add(&a->list, &armed_mms);

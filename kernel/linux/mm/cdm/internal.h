@@ -709,7 +709,7 @@ bool cdm_node_allowed(int nid, struct vm_area_struct *vma, unsigned long addr, i
 
 /* access.c */
 int cdm_access_ask(struct cdm_access_ctx *ctx, struct folio *folio,
-		   struct vm_area_struct *vma, struct cdm_access_dev *dev);
+		   struct vm_area_struct *vma, struct cdm_access_dev *dev, bool hint);
 
 /* access_device.c, in a device's scope; mmap_lock is not held. */
 void cdm_access_resident(struct mm_struct *mm, unsigned long addr, unsigned int flags);
@@ -717,6 +717,7 @@ void cdm_access_resident(struct mm_struct *mm, unsigned long addr, unsigned int 
 /* arm.c */
 long cdm_arm_range(struct mm_struct *mm, unsigned long start, unsigned long end, bool async);
 void cdm_disarm_all(void);
+u64 cdm_armed_ago(const struct mm_struct *mm, unsigned long addr);
 int cdm_may_arm(void);
 
 /* movers.c */

@@ -102,11 +102,19 @@ static struct cdm_limit *limit_of(int from, int to)
 	return node && READ_ONCE(node->limit.rate) ? &node->limit : NULL;
 }
 
-/*
+/**
+ * cdm_limit_take() - may pages move, as far as the limit goes?
+ * @from: node that they are on
+ * @to: node that they would go to
+ * @nr: how many
+ *
  * A folio larger than what is left is let through while anything is left, and
  * paid for later; else one that is larger than the burst would never move.
+ *
+ * Context: any but interrupts.
+ * Return: true if so; they count, also if they do not arrive, unless limit_give() is told.
  */
-static bool limit_take(int from, int to, unsigned long nr)
+bool cdm_limit_take(int from, int to, unsigned long nr)
 {
 	struct cdm_limit *limit;
 	bool ok = true;
@@ -427,7 +435,7 @@ static void run_isolate_one(struct cdm_run *run, struct cdm_run_entry *e,
 		e->status = CDM_MOVE_NOT_PERMITTED;
 		return;
 	}
-	if (!run->leaving && !limit_take(from, run->mv->nid, nr)) {
+	if (!run->leaving && !cdm_limit_take(from, run->mv->nid, nr)) {
 		e->status = CDM_MOVE_LIMITED;
 		return;
 	}
