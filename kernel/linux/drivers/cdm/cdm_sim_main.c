@@ -152,7 +152,8 @@ static int check_run(const struct cdm_sim_run *req)
 			   CDM_SIM_RUN_REPORT | CDM_SIM_RUN_COUNT_LOCAL |
 			   CDM_SIM_RUN_ARM | CDM_SIM_RUN_CPU))
 		return -EINVAL;
-	if (req->weight > CDM_SIM_WEIGHT ||
+	if (req->weight > CDM_SIM_WEIGHT || req->near_ns > CDM_SIM_NS ||
+	    req->far_ns > CDM_SIM_NS ||
 	    (req->flags & CDM_SIM_RUN_CPU &&
 	     (req->flags != CDM_SIM_RUN_CPU || req->counter_grain)))
 		return -EINVAL;

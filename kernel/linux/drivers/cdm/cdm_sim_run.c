@@ -51,6 +51,7 @@ struct sim_run {
 	u64 value;			/* of the last access, and who served it */
 	int nid;
 	int nid_here;			/* the accessor's own */
+	s64 owed_ns;			/* that the accesses took, and nobody slept */
 	struct completion done;
 	bool stop;
 };
@@ -104,6 +105,29 @@ static void count(struct sim_run *run, int nid, bool write, u64 value, bool firs
 		req->checksum += value;
 	run->nid = nid;
 	run->value = value;
+	run->owed_ns += nr * (nid == run->nid_here ? req->near_ns : req->far_ns);
+}
+
+/* Shorter sleeps would take longer than they shall; after longer ones it looks around. */
+#define PACE_NS		(10 * NSEC_PER_USEC)
+#define PACE_MAX_NS	(100 * NSEC_PER_MSEC)
+
+/* An access takes its time, in which others run. What a sleep took too long is made up. */
+static void pace(struct sim_run *run)
+{
+	u64 slept;
+	ktime_t begin, end;
+
+	while (run->owed_ns >= PACE_NS && !stopped(run) && !READ_ONCE(run->sim->lost)) {
+		begin = ktime_get();
+		end = ktime_add_ns(begin, min(run->owed_ns, PACE_MAX_NS));
+		set_current_state(TASK_INTERRUPTIBLE);
+		schedule_hrtimeout(&end, HRTIMER_MODE_ABS);
+		if (signal_pending(current))
+			return;
+		slept = ktime_to_ns(ktime_sub(ktime_get(), begin));
+		run->owed_ns -= min_t(s64, slept, run->owed_ns + PACE_NS);
+	}
 }
 
 /* False if the device would fault. */
@@ -255,6 +279,8 @@ static int sim_accesses(struct sim_run *run)
 		err = err ?: cdm_sim_pat_read(&run->pat, run->value);
 		if (!err && run->counters)
 			err = cdm_sim_count(run->counters, addr, write, run->nid);
+		if (!err)
+			pace(run);
 		if (!(i & 255))
 			cond_resched();
 	}

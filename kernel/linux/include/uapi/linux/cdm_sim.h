@@ -111,6 +111,9 @@ struct cdm_sim_op {
  * @counter_batch: notifications that the driver reads at a time, 1 to 256; 0 for 1
  * @weight: how many accesses each stands for, 0 for 1, at most 2^20: as if it went on to
  *	neighbouring cache lines. Results and counters count them all
+ * @near_ns: how long an access takes that the accessor's own node serves, at most 2^20
+ * @far_ns: and any other. Whoever accesses sleeps them off, 10 microseconds or more at a
+ *	time; both 0: as long as it takes
  * @reserved: must be zero
  * @done: result: accesses that happened
  * @writes: result: of these, those that wrote
@@ -162,7 +165,9 @@ struct cdm_sim_run {
 	__u64 counter_threshold;
 	__u64 counter_batch;
 	__u64 weight;
-	__u64 reserved[2];
+	__u32 near_ns;
+	__u32 far_ns;
+	__u64 reserved[1];
 
 	__u64 done;
 	__u64 writes;
