@@ -11,19 +11,34 @@
  * a move there and back, the block moves:
  *
  *	debt
- *	 |            *  moves                   bar = 2 x cost x 2^level
+ *	 |            *  moves                   bar = 2 x cost x 2^level of the target
  *	 |---------*--|----------------------
  *	 |  *   *     |             *
  *	 |*   *       |*  *  *   *     *
  *	 +------------+--------------------- accesses
  *	   near takes off, afar adds
  *
- * A return is a move to the node that the block left last. If near accesses have not saved
- * more meanwhile than those from afar have cost, by the price of the round trip, the move
- * that it undoes was for nothing: it doubles the bar for the next, 2^max_doublings times at
- * most. If they have, it halves it; so does each decay_ms that goes by without a move. So
- * what does not pay is done ever more rarely, and what pays goes on: phases that are longer
- * than the price are followed.
+ * A stay has paid for itself if accesses from near have saved more than those from afar have
+ * cost, by the price of the way there and back. What was paid last, until the bar was
+ * reached, does not count: it is the bar that made it so much. If not, the bar for moves to that node goes
+ * up fourfold, to 2^max_doublings at most. If so, it is halved, and once more for each time
+ * that the gain is twice the price again, down to 2^-max_halvings; so is what has never been
+ * tried, once. Each decay_ms that goes by without a move takes a level a step back to 0. So
+ * what does not pay is done ever more rarely, and what pays ever sooner: phases that are
+ * longer than the price are followed, and those much longer at once; and where one of two
+ * nodes is worth it and the other is not, the block does not follow the latter.
+ *
+ * A CPU's accesses are seen where a page was armed, once. How many there were is reckoned
+ * from how soon it came: of N pages of which first A and, since some were armed, B were armed,
+ * one access was seen in a time in which so many of them could have been that there were
+ *
+ *	seen           armed    seen
+ *	 |   A pages    | B pages |		N * (seen - seen) / (A * (armed - seen) +
+ *						     B * (seen - armed))
+ *
+ * but no more than there is time for. That needs arming again some time after an access was
+ * seen: an eighth of the time for which somebody has accessed the block already, so that he
+ * pays for a fault ever more rarely, 8 times while that time becomes e-fold.
  *
  * Of what there is to know about a block the state has little: the pages that were
  * touched from afar are taken to be all from the first to the last of them, and it is
@@ -42,11 +57,15 @@
 const volatile __u32 page_move_ns = 20000;
 const volatile __u32 remote_ns = 400;
 
-/* Accesses that a fault, a CPU's or a device's, stands for. Range 1..1000000. */
-const volatile __u32 fault_accesses = 64;
+/* What an access takes that is near, likewise: no more of them fit into a time. */
+const volatile __u32 near_ns = 100;
 
-/* The bar doubles so often at most. Range 0..16. */
+/* Accesses that a fault, a CPU's or a device's, stands for. Range 1..1000000. */
+const volatile __u32 fault_accesses = 16;
+
+/* The bar is 2^this times the price at most, and the price by 2^this at least. Range 0..16. */
 const volatile __u32 max_doublings = 8;
+const volatile __u32 max_halvings = 4;
 
 /* Without a move for so long, it halves; milliseconds. Range 1..3600000. */
 const volatile __u32 decay_ms = 4000;
@@ -55,13 +74,21 @@ const volatile __u32 decay_ms = 4000;
 #define CDM_RENT_ORDER	9
 #define CDM_RENT_PAGES	(1U << CDM_RENT_ORDER)
 
+/* Pages around an access that are armed again to see more. */
+#define CDM_RENT_SAMPLE	16U
+
 /* So much that nothing overflows. */
 #define CDM_RENT_MAX	(1LL << 60)
 
+/* Who has not accessed a block for so long begins anew, in ns. */
+#define CDM_RENT_PAUSE	1000000000ULL
+
 struct cdm_rent_event {
 	__u64 now;		/* ns */
-	__u64 cost;		/* ns that the accesses take longer from afar */
-	__u64 page_ns;		/* that the move of a page takes */
+	__u64 accesses;
+	__u64 gap;		/* ns since it was armed; 0: not known, or exact */
+	__u64 page_ns;		/* ns that the move of a page takes */
+	bool sampled;		/* a CPU's fault at an armed page: others went unseen */
 	__s32 who;		/* node of the processor */
 	__s32 src;		/* node that has the pages */
 	__u32 first, last;	/* pages of the block */
@@ -73,11 +100,21 @@ struct cdm_rent_block {
 	__u64 price;		/* of that move, there and back */
 	__u64 moved;		/* when, 0: never */
 	__u64 touched;		/* last event */
-	__u64 armed;		/* the policy's */
+	__u64 began;		/* first event of those of user, one after the other */
+	__u64 seen;		/* last one of user at an armed page, 0: none */
+	__u64 armed;		/* all of it, by the policy */
+	__u64 due;		/* some of it, likewise, or 0 */
+	__u64 known;		/* last time that anything was */
 	__s32 who;		/* wants it */
+	__s32 user;		/* of the last event */
 	__s32 from, to;		/* of the last move */
-	__u32 level;		/* of the bar */
+	__s32 level_to;		/* of the bar, for moves to each */
+	__s32 level_from;
+	__u32 arrived;		/* was seen on @to since */
+	__u32 pages;		/* that were sent after the first */
+	__u16 low, high;	/* pages that anybody has touched */
 	__u16 first, last;	/* pages that who touched */
+	__u32 left;		/* pages that are still armed, more or less */
 	__u32 tgid;
 	__u32 moves;
 };
@@ -99,7 +136,8 @@ static __always_inline struct cdm_rent_block *cdm_rent_find(__u64 mm, __u64 bloc
 {
 	struct cdm_rent_key key = { .mm = mm, .block = block };
 	struct cdm_rent_block *b, new = {
-		.who = NUMA_NO_NODE, .from = NUMA_NO_NODE, .to = NUMA_NO_NODE,
+		.who = NUMA_NO_NODE, .user = NUMA_NO_NODE,
+		.from = NUMA_NO_NODE, .to = NUMA_NO_NODE,
 	};
 
 	b = bpf_map_lookup_elem(&rent_blocks, &key);
@@ -109,18 +147,130 @@ static __always_inline struct cdm_rent_block *cdm_rent_find(__u64 mm, __u64 bloc
 	return bpf_map_lookup_elem(&rent_blocks, &key);
 }
 
-/* How often the bar is doubled by now. */
-static __always_inline __u32 cdm_rent_level(const struct cdm_rent_block *b, __u64 now)
+/* What there was at the last move is less by now. */
+static __always_inline __s32 cdm_rent_decayed(const struct cdm_rent_block *b, __s32 level,
+					      __u64 now)
 {
 	__u64 gone = cdm_ns_since(b->moved, now) / (decay_ms * 1000000ULL);
 
-	return gone < b->level ? b->level - gone : 0;
+	if (level < 0)
+		return gone < -level ? level + (__s32)gone : 0;
+	return gone < level ? level - (__s32)gone : 0;
+}
+
+/* Of moves to a node, before the present stay is judged. */
+static __always_inline __s32 cdm_rent_level(const struct cdm_rent_block *b, __s32 nid,
+					    __u64 now)
+{
+	if (b->moved && nid == b->to)
+		return cdm_rent_decayed(b, b->level_to, now);
+	if (b->moved && nid == b->from)
+		return cdm_rent_decayed(b, b->level_from, now);
+	return max_halvings ? -1 : 0;
 }
 
 /* There and back. */
 static __always_inline __u64 cdm_rent_price(const struct cdm_rent_block *b, __u64 page_ns)
 {
 	return 2 * page_ns * (b->last - b->first + 1);
+}
+
+/* The level of moves to where the block is, or was taken from, as its stay ends. */
+static __always_inline __s32 cdm_rent_judged(const struct cdm_rent_block *b, __u64 page_ns,
+					     __u64 now)
+{
+	__u64 price = (b->moved ? b->price : cdm_rent_price(b, page_ns)) ?: 1;
+	__s64 gain = b->earned + (__s64)b->debt;
+	__u64 times = gain > 0 ? gain / price : 0;
+	__s32 level = cdm_rent_level(b, b->to, now);
+
+	level -= (times >= 1) + (times >= 2) + (times >= 4) + (times >= 8);
+	/* Nobody chose where it was first. */
+	if (!times && b->moved)
+		level += 2;
+	if (level < -(__s32)max_halvings)
+		level = -(__s32)max_halvings;
+	return level < (__s32)max_doublings ? level : (__s32)max_doublings;
+}
+
+/* What whoever wants the block has to pay first. */
+static __always_inline __u64 cdm_rent_bar(const struct cdm_rent_block *b, __u64 page_ns,
+					  __u64 now)
+{
+	__u64 price = cdm_rent_price(b, page_ns);
+	__s32 level = cdm_rent_level(b, b->who, now);
+
+	return level < 0 ? price >> (-level & 31) : price << (level & 31);
+}
+
+/* When to look again: it is no use to do so more often than the decision takes. */
+static __always_inline __u64 cdm_rent_pause(const struct cdm_rent_block *b, __u64 page_ns,
+					    __u64 now)
+{
+	__u64 pause = cdm_rent_bar(b, page_ns, now) / 16, eighth = cdm_ns_since(b->began, now) / 8;
+
+	if (pause < eighth)
+		pause = eighth;
+	return pause < CDM_RENT_PAUSE ? pause : CDM_RENT_PAUSE;
+}
+
+/* Somebody else armed it all, if it was so much later than what is known of. */
+#define CDM_RENT_SLACK	2000000ULL
+
+/* Pages of the block that are armed, as far as is known, when one of them is accessed. */
+static __always_inline __u64 cdm_rent_left(struct cdm_rent_block *b, __u64 pages, __u64 at)
+{
+	__u64 left = b->left;
+
+	if (b->due && at >= b->due && at - b->due <= CDM_RENT_SLACK) {
+		left += CDM_RENT_SAMPLE;
+		b->due = 0;
+	} else if (at > b->known + CDM_RENT_SLACK) {
+		left = pages;
+	}
+	if (at > b->known)
+		b->known = at;
+	return !left ? 1 : left < pages ? left : pages;
+}
+
+/* Accesses that an event stands for. */
+static __always_inline __u64 cdm_rent_accesses(struct cdm_rent_block *b,
+					       const struct cdm_rent_event *e)
+{
+	__u64 pages = b->high - b->low + 1, left, before = b->left, seen = b->seen;
+	__u64 armed = e->now - e->gap, nr = 1, could, most;
+
+	if (!e->sampled)
+		return e->accesses;
+	left = e->gap ? cdm_rent_left(b, pages, armed) : before ?: 1;
+	b->left = left - 1;
+	b->seen = e->now;
+	if (!seen || seen >= e->now)
+		return e->accesses;
+	if (e->gap && armed > seen)
+		could = before * (armed - seen) + left * e->gap;
+	else
+		could = left * (e->now - seen);
+	if (could)
+		nr = pages * (e->now - seen) / could;
+	nr *= e->accesses;
+	most = (e->now - seen) / ((e->who == e->src ? 0 : remote_ns) + near_ns);
+	if (nr > most)
+		nr = most;
+	return nr > e->accesses ? nr : e->accesses;
+}
+
+/* Who accesses the block, and since when. */
+static __always_inline void cdm_rent_user(struct cdm_rent_block *b,
+					  const struct cdm_rent_event *e)
+{
+	if (b->user != e->who || cdm_ns_since(b->touched, e->now) > CDM_RENT_PAUSE) {
+		b->user = e->who;
+		b->began = e->now;
+		b->seen = 0;
+		b->due = 0;
+	}
+	b->touched = e->now;
 }
 
 static __always_inline void cdm_rent_begin(struct cdm_rent_block *b,
@@ -145,19 +295,31 @@ static __always_inline void cdm_rent_take_off(struct cdm_rent_block *b, __u64 co
 static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
 					    const struct cdm_rent_event *e)
 {
-	__u64 paid = e->cost;
+	__u64 cost, paid;
 
-	b->touched = e->now;
+	cdm_rent_user(b, e);
+	if (b->to == NUMA_NO_NODE) {
+		b->to = e->src;
+		b->low = e->first;
+		b->high = e->last;
+	}
+	if (b->low > e->first)
+		b->low = e->first;
+	if (b->high < e->last)
+		b->high = e->last;
+	if (e->src == b->to)
+		b->arrived = 1;
+	paid = cost = cdm_rent_accesses(b, e) * remote_ns;
 	if (e->who == e->src) {
 		if (e->who == b->to && b->earned < CDM_RENT_MAX)
-			b->earned += e->cost;
+			b->earned += cost;
 		/* Who has a part of it, and wants the rest, loses nothing by a move. */
 		if (e->who != b->who)
-			cdm_rent_take_off(b, e->cost);
+			cdm_rent_take_off(b, cost);
 		return false;
 	}
 	if (e->src == b->to && b->earned > -CDM_RENT_MAX)
-		b->earned -= e->cost;
+		b->earned -= cost;
 	if (e->who != b->who) {
 		if (b->debt > paid) {
 			cdm_rent_take_off(b, paid);
@@ -176,29 +338,39 @@ static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
 		b->last = e->last;
 	if (b->debt < CDM_RENT_MAX)
 		b->debt += paid;
-	return b->debt >= cdm_rent_price(b, e->page_ns) << cdm_rent_level(b, e->now);
+	return b->debt >= cdm_rent_bar(b, e->page_ns, e->now);
 }
 
-/* The pages were sent to e->who. */
+/*
+ * The pages were sent to e->who: once more, if they have not arrived yet, or what was left
+ * behind of the block, which prolongs the stay; unless it is too much for that.
+ */
 static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 					   const struct cdm_rent_event *e)
 {
-	__u32 level = cdm_rent_level(b, e->now);
+	__u32 pages = e->last - e->first + 1;
+	__s32 judged = cdm_rent_judged(b, e->page_ns, e->now);
+	__s32 to = e->who == b->to ? judged : cdm_rent_level(b, e->who, e->now);
+	__s32 from = e->src == b->to ? judged : cdm_rent_level(b, e->src, e->now);
 
-	if (b->moved && e->who == b->from) {
-		if (b->earned >= (__s64)b->price)
-			level = level ? level - 1 : 0;
-		else if (level < max_doublings)
-			level++;
+	b->debt = 0;
+	if (b->moved && e->who == b->to && (!b->arrived || b->pages <= CDM_RENT_PAGES)) {
+		if (b->arrived) {
+			b->pages += pages;
+			b->price += 2 * pages * e->page_ns;
+		}
+		return;
 	}
-	b->level = level;
+	b->pages = 0;
+	b->level_to = to;
+	b->level_from = from;
 	b->price = cdm_rent_price(b, e->page_ns);
 	b->moved = e->now ?: 1;
 	b->from = e->src;
 	b->to = e->who;
 	b->earned = 0;
+	b->arrived = 0;
 	b->moves++;
-	b->debt = 0;
 }
 
 #endif /* _CDM_THRASH_ADAPTIVE_BPF_H */

@@ -14,11 +14,12 @@ broken=0
 
 unset MAKEFLAGS MAKELEVEL MFLAGS
 
-# boot KERNEL ARGS... - measure in a fresh guest, by NAME_guest.sh
+# boot KERNEL ARGS... - measure in a fresh guest, by NAME_guest.sh; NODES, TIMEOUT, PART
 boot()
 {
 	"$repo/selftests/vm/run" --icount --kernel "$1" --timeout "${TIMEOUT:-1200}" \
-		--console "$build/bench/$bench.console" -- \
+		${NODES:+--nodes "$NODES"} \
+		--console "$build/bench/$bench${PART:+.$PART}.console" -- \
 		"$repo/selftests/bench/${bench}_guest.sh" "${@:2}" || {
 		echo "$bench: the guest of $1 failed" >&2
 		exit 1

@@ -3,16 +3,17 @@
 #
 # The benchmark thrash's share in the guest.
 #
-#   thrash_guest.sh CDM_SIM CONFIG...
+#   thrash_guest.sh CDM_SIM NEAR_NS FAR_NS CONFIG...
 #
-# Prints "CONFIG ROW PAGES CPU_LOCAL CPU_REMOTE DEV_LOCAL DEV_REMOTE MOVES WAIT_US".
+# Prints "CONFIG ROW PAGES NEAR FAR HOME DEVICES ROOM MOVES WAIT_US": ROOM is how many pages
+# of the memory the device's node can have.
 
 set -u
 
 repo=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd -P) || exit 1
 cdm=/sys/kernel/mm/cdm
-cdm_sim=$1
-shift
+cdm_sim=$1 near=$2 far=$3
+shift 3
 PATH=$repo/build/bin:$PATH
 
 die()
@@ -24,20 +25,20 @@ die()
 # row NAME KIB TURNS CPU DEV [ARGS...]
 row()
 {
-	local out moves threshold=$(($5 / 8))
+	local out moves room threshold=$(($5 / 8)) devices=1 node=1
 
 	[ $threshold -ge 1 ] || threshold=1
 	[ $threshold -le 256 ] || threshold=256
 	moves=$(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat)
 	out=$("$repo/build/selftests/thrashrun" -s "$2" -n "$3" -c "$4" -v "$5" -t $threshold \
-		"${@:6}") || die "$config $1"
+		-l "$near" -r "$far" "${@:6}") || die "$config $1"
 	moves=$(($(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat) - moves))
-	awk -v c="$config" -v r="$1" -v p=$(($2 / 4)) -v m=$moves '
+	[[ $* != *cdm_sim1* ]] || node=2
+	[[ $* != *cdm_sim0*cdm_sim1* ]] || devices=2
+	room=$(awk '/MemTotal/ { print $4 / 4 }' /sys/devices/system/node/node$node/meminfo)
+	awk -v c="$config" -v r="$1" -v p=$(($2 / 4)) -v d=$devices -v room="$room" -v m=$moves '
 		{ v[$1] = $2 }
-		END {
-			print c, r, p, v["cpu_0"] + 0, v["cpu_1"] + 0, v["dev_1"] + 0, v["dev_0"] + 0, m,
-			      v["wait_us"] + 0
-		}' <<<"$out"
+		END { print c, r, p, v["near"], v["far"], v["home"], d, room, m, v["wait_us"] }' <<<"$out"
 }
 
 rows()
@@ -46,21 +47,30 @@ rows()
 
 	for period in 10 100 1000 10000 100000 1000000; do
 		turns=60
+		[ $period != 1000000 ] || turns=20
 		row "page_$period" 4 $turns $period $period -g 4096
 		row "block_$period" 2048 $turns $period $period -u
 		row "64M_$period" 65536 $turns $period $period -u
 	done
 	row share_1000 2048 60 1000 1000 -x -m huge -g 2097152
 	row phase_10000 2048 120 10000 10000 -u -D 20
+	row produce_10000 2048 60 10000 10000 -p
 	# The device alone, and a CPU that looks in now and then.
 	row device_100000 2048 60 10 100000 -u
+	# Likewise, and there is less room near it: what comes makes other memory go.
+	row loop_100000 $room2 20 10 100000 -u -d /dev/cdm_sim1
+	for period in 1000 100000; do
+		row two_$period 2048 60 $period $period -u -d /dev/cdm_sim0 -d /dev/cdm_sim1
+	done
 }
 
 insmod "$cdm_sim" || die "$cdm_sim does not fit this kernel"
 for ((i = 0; i < 20; i++)); do
-	[ "$(cat $cdm/nodes/1/state 2>/dev/null)" = online ] && break
+	[ "$(cat $cdm/nodes/[12]/state 2>/dev/null)" = $'online\nonline' ] && break
 	sleep 1
 done
+# An eighth more than there is on node 2, in whole blocks.
+room2=$(awk '/MemTotal/ { print int($4 * 9 / 8 / 2048) * 2048 }' /sys/devices/system/node/node2/meminfo)
 for f in /sys/kernel/mm/transparent_hugepage/hugepages-*/enabled; do
 	echo never >"$f"
 done

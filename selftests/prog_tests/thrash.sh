@@ -194,7 +194,7 @@ test_thrash_adaptive_bounds()
 
 	# The theorem, with what an event that stands for several accesses is too late.
 	for kind in random pingpong phases skewed; do
-		rent $kind -s max_doublings=0
+		rent $kind -s max_doublings=0 -s max_halvings=0
 		check_le "$COST" $((OPTIMUM * 35 / 10 + 100000)) "cost, $kind"
 	done
 	# Where moving is no use: a few moves, however long it goes on.
@@ -208,7 +208,8 @@ test_thrash_adaptive_bounds()
 	check_eq "$MOVES" $((N / 2000 - 1)) "moves, one with each phase"
 	check_le "$COST" $((OPTIMUM * 35 / 10)) "cost, phases"
 	rent skewed
-	check_le "$COST" $((OPTIMUM * 11 / 10)) "cost, skewed"
+	# Each time that it changes its mind, what paid before is tried again, in vain.
+	check_le "$COST" $((OPTIMUM * 13 / 10)) "cost, skewed"
 }
 
 # timeout: 120
@@ -216,7 +217,7 @@ test_thrash_adaptive_bounds()
 test_thrash_adaptive_steps()
 {
 	# time mm page node home pages accesses; a page there and back is 100 accesses
-	as_said adaptive <<-END
+	as_said adaptive -s max_halvings=0 <<-END
 		1 1 0 1 0 1 99 = stay
 		2 1 0 1 0 1 1 = move 1
 		# Blocks and address spaces are apart.
@@ -244,22 +245,24 @@ test_thrash_adaptive_steps()
 		5 7 0 2 0 1 10 = stay
 		6 7 0 2 0 1 89 = stay
 		7 7 0 2 0 1 1 = move 2
-		# A return for nothing doubles the next bar: 100, 100, 200, 400.
-		1 8 0 1 0 1 100 = move 1
-		2 8 0 0 0 1 100 = move 0
+	END
+	as_said adaptive <<-END
+		# What was never tried begins at the half. A stay for nothing makes the next bar there four times as high: 50, 50, 200.
+		1 8 0 1 0 1 50 = move 1
+		2 8 0 0 0 1 50 = move 0
 		3 8 0 1 0 1 199 = stay
 		4 8 0 1 0 1 1 = move 1
-		5 8 0 0 0 1 399 = stay
+		5 8 0 0 0 1 199 = stay
 		6 8 0 0 0 1 1 = move 0
-		# A stay that pays for itself halves it: 800, then 400.
-		7 8 0 0 0 1 100000 = stay
+		# One that has paid ten times over: a sixteenth of it, and the other's goes on up.
+		7 8 0 0 0 1 1800 = stay
 		8 8 0 1 0 1 799 = stay
 		9 8 0 1 0 1 1 = move 1
-		10 8 0 0 0 1 399 = stay
+		10 8 0 0 0 1 12 = stay
 		11 8 0 0 0 1 1 = move 0
-		# So does time: after twelve seconds it is 100 again.
-		12000000011 8 0 1 0 1 99 = stay
-		12000000012 8 0 1 0 1 1 = move 1
+		# So does time: after twenty seconds it is 100 again.
+		20000000011 8 0 1 0 1 99 = stay
+		20000000012 8 0 1 0 1 1 = move 1
 	END
 }
 

@@ -15,7 +15,7 @@ static __always_inline void judge(const struct replay_event *e, struct replay_ve
 	__u32 first = e->page & (CDM_RENT_PAGES - 1);
 	struct cdm_rent_event ev = {
 		.now = e->time,
-		.cost = (__u64)e->b * remote_ns,
+		.accesses = e->b,
 		.page_ns = page_move_ns,
 		.who = e->proc,
 		.first = first,

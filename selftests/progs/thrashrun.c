@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A CPU and a device take turns on the same memory, and both count who served them.
+ * A CPU and devices take turns on the same memory, and all count who served them.
  *
- *	thrashrun [-d DEVICE] [-s KIB] [-n TURNS] [-c CPU] [-v DEV] [-u] [-x]
+ *	thrashrun [-d DEVICE]... [-s KIB] [-n TURNS] [-c CPU] [-v DEV] [-u] [-x] [-p]
  *		  [-g GRAIN] [-t THRESHOLD] [-b BATCH] [-m huge|nohuge] [-D DWELL]
+ *		  [-l NEAR_NS] [-r FAR_NS]
  *
- * The memory is touched first by the CPU. A turn of the CPU is CPU accesses, one of the
- * device DEV; then the other's turn comes, by handshake: turns are counted in accesses
- * and not in time. Of more than 2048 accesses each that is made stands for several, as a
- * thread that reads a few lines of a page does. -u: to random pages, else in order. -x:
- * the CPU uses every other page, the device those between (false sharing in a large
- * folio). -D: DWELL turns of one before the other's come (a phase).
+ * The memory is touched first by the CPU. A turn of a device is DEV accesses, one of the
+ * CPU, which is the last, CPU; then the next one's turn comes, by handshake: turns are
+ * counted in accesses and not in time. Of more than 8192 accesses each that is made stands
+ * for several, as a thread that reads a few lines of a page does. -u: to random pages, else
+ * in order. -x: the CPU uses every other page, devices those between (false sharing in a
+ * large folio). -p: the CPU only writes, devices only read. -D: DWELL turns of one before
+ * the next one's come (a phase). -l, -r: how long an access takes to the accessor's own
+ * node and to another; what has to be done meanwhile, a move that was queued say, is done
+ * meanwhile.
  *
- * The device has access counters, of what its own memory serves, too; and when its turn
+ * A device has access counters, of what its own memory serves, too; and when its turn
  * ends its driver arms what it has used, so that the CPU's next access is seen.
  *
- * Prints "cpu_N X" and "dev_N X": accesses that node N served; "waits", "wait_us",
- * "counters", and "turns". Moves are counted by the kernel.
+ * Prints "near N" and "far N", accesses that the accessor's own node served or another,
+ * "home N", accesses that node 0 would have had near, and "waits", "wait_us", "counters".
+ * Moves are counted by the kernel.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,15 +40,17 @@
 
 #define PAGE		4096UL
 #define ALIGN_TO	(2UL << 20)
-#define MAX_MADE	2048ULL
+#define MAX_MADE	8192ULL
+
+#define MAX_DEVICES	2
 
 static struct {
-	const char *device;
+	const char *device[MAX_DEVICES];
+	int devices;
 	size_t size;
-	unsigned long long turns, cpu, dev, dwell, grain, threshold, batch;
-	int uniform, between, advice;
+	unsigned long long turns, cpu, dev, dwell, grain, threshold, batch, near, far;
+	int uniform, between, produce, advice;
 } opt = {
-	.device = "/dev/cdm_sim0",
 	.size = 2 << 20,
 	.turns = 20,
 	.cpu = 1000,
@@ -54,7 +62,7 @@ static struct {
 	.advice = MADV_NOHUGEPAGE,
 };
 
-static unsigned long long served[2][CDM_SIM_NR_NODES], waits, wait_us, counters;
+static unsigned long long near, far, home, waits, wait_us, counters;
 
 static void die(const char *what)
 {
@@ -62,10 +70,12 @@ static void die(const char *what)
 	exit(1);
 }
 
-static void take_turn(int fd, char *mem, int device, unsigned long long seed)
+/* @nid: of the device, negative if it is the CPU's turn. */
+static void take_turn(int fd, char *mem, int nid, unsigned long long seed)
 {
+	bool device = nid >= 0;
 	unsigned long long want = device ? opt.dev : opt.cpu;
-	unsigned long long made = want < MAX_MADE ? want : MAX_MADE;
+	unsigned long long made = want < MAX_MADE ? want : MAX_MADE, own;
 	struct cdm_sim_run run = {
 		.size = sizeof(run),
 		.version = CDM_SIM_VERSION,
@@ -75,10 +85,11 @@ static void take_turn(int fd, char *mem, int device, unsigned long long seed)
 		.stride = opt.between ? 2 * PAGE : PAGE,
 		.accesses = made,
 		.weight = want / made,
+		.near_ns = opt.near,
+		.far_ns = opt.far,
 		.seed = seed,
-		.write_pct = 50,
+		.write_pct = !opt.produce ? 50 : device ? 0 : 100,
 	};
-	int i;
 
 	/* The word in the middle of a pair of pages is the second page's first. */
 	if (opt.between && device) {
@@ -94,12 +105,26 @@ static void take_turn(int fd, char *mem, int device, unsigned long long seed)
 		run.flags = CDM_SIM_RUN_CPU;
 	}
 	if (ioctl(fd, CDM_SIM_IOC_RUN, &run))
-		die(device ? "the device's turn" : "the CPU's turn");
-	for (i = 0; i < CDM_SIM_NR_NODES; i++)
-		served[device][i] += run.served[i];
+		die(device ? "a device's turn" : "the CPU's turn");
+	own = run.served[device ? nid : 0];
+	near += own;
+	far += run.done - own;
+	home += device ? 0 : run.done;
 	waits += run.waits;
 	wait_us += run.wait_us;
 	counters += run.counters;
+}
+
+/* Opens a device; its node in @nid. */
+static int open_device(const char *name, int *nid)
+{
+	struct cdm_sim_info info = { .size = sizeof(info), .version = CDM_SIM_VERSION };
+	int fd = open(name, O_RDWR);
+
+	if (fd < 0 || ioctl(fd, CDM_SIM_IOC_INFO, &info))
+		die(name);
+	*nid = info.nid;
+	return fd;
 }
 
 static unsigned long long number(const char *text)
@@ -116,24 +141,31 @@ static unsigned long long number(const char *text)
 
 int main(int argc, char **argv)
 {
+	int c, fd[MAX_DEVICES], nid[MAX_DEVICES], who;
 	unsigned long long turn, i;
 	char *mem;
-	int c, fd;
 
-	while ((c = getopt(argc, argv, "d:s:n:c:v:uxg:t:b:m:D:")) != -1) {
+	while ((c = getopt(argc, argv, "d:s:n:c:v:uxpg:t:b:m:D:l:r:")) != -1) {
 		switch (c) {
-		case 'd': opt.device = optarg; break;
+		case 'd':
+			if (opt.devices == MAX_DEVICES)
+				return 2;
+			opt.device[opt.devices++] = optarg;
+			break;
 		case 's': opt.size = number(optarg) << 10; break;
 		case 'n': opt.turns = number(optarg); break;
 		case 'c': opt.cpu = number(optarg); break;
 		case 'v': opt.dev = number(optarg); break;
 		case 'u': opt.uniform = 1; break;
 		case 'x': opt.between = 1; break;
+		case 'p': opt.produce = 1; break;
 		case 'g': opt.grain = number(optarg); break;
 		case 't': opt.threshold = number(optarg); break;
 		case 'b': opt.batch = number(optarg); break;
 		case 'm': opt.advice = strcmp(optarg, "huge") ? MADV_NOHUGEPAGE : MADV_HUGEPAGE; break;
 		case 'D': opt.dwell = number(optarg); break;
+		case 'l': opt.near = number(optarg); break;
+		case 'r': opt.far = number(optarg); break;
 		default: return 2;
 		}
 	}
@@ -146,16 +178,18 @@ int main(int argc, char **argv)
 		die("madvise");
 	for (i = 0; i < opt.size; i += PAGE)
 		*(uint64_t *)(mem + i) = i;
-	fd = open(opt.device, O_RDWR);
-	if (fd < 0)
-		die(opt.device);
-	for (turn = 0; turn < opt.turns; turn++)
-		take_turn(fd, mem, turn / opt.dwell % 2 == 0, turn + 1);
-	for (c = 0; c < 2; c++)
-		for (i = 0; i < CDM_SIM_NR_NODES; i++)
-			if (served[c][i])
-				printf("%s_%llu %llu\n", c ? "dev" : "cpu", i, served[c][i]);
-	printf("waits %llu\nwait_us %llu\ncounters %llu\nturns %llu\n", waits, wait_us, counters,
-	       opt.turns);
+	if (!opt.devices)
+		opt.device[opt.devices++] = "/dev/cdm_sim0";
+	for (c = 0; c < opt.devices; c++)
+		fd[c] = open_device(opt.device[c], &nid[c]);
+	for (turn = 0; turn < opt.turns; turn++) {
+		who = turn / opt.dwell % (opt.devices + 1);
+		if (who < opt.devices)
+			take_turn(fd[who], mem, nid[who], turn + 1);
+		else
+			take_turn(fd[0], mem, -1, turn + 1);
+	}
+	printf("near %llu\nfar %llu\nhome %llu\n", near, far, home);
+	printf("waits %llu\nwait_us %llu\ncounters %llu\n", waits, wait_us, counters);
 	return 0;
 }
