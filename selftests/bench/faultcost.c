@@ -2,31 +2,21 @@
 /*
  * What does a first-touch page fault cost, in instructions?
  *
- * For a guest that QEMU runs with -icount shift=0: rdtsc then advances by one
- * with every instruction, so a difference of two readings is a count. One CPU,
- * nothing else running; elsewhere the figures mean nothing.
+ * For a guest under -icount, see icount.h.
  *
  * A round touches ROUND_PAGES fresh pages. The first rounds are thrown away:
  * they build the page tables, which giving the pages back (MADV_DONTNEED, and
- * MADV_REMOVE for shmem) leaves standing, and fill the allocator's lists. The
- * timer's tick would add its own few thousand instructions to whatever it hits,
- * so a round is made of chunks, each small enough to end before the next tick
- * and begun just after one. What comes once in many faults (refilling the
- * per-CPU list of free pages, draining the LRU batch) is part of a fault's cost
- * and is in the mean over a round; the result is the median of the rounds.
+ * MADV_REMOVE for shmem) leaves standing, and fill the allocator's lists. What
+ * comes once in many faults (refilling the per-CPU list of free pages, draining
+ * the LRU batch) is part of a fault's cost and is in the mean over a round; the
+ * result is the median of the rounds.
  *
  * The same loop over pages that are there is measured too and subtracted.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "icount.h"
 
 #define PAGE		4096UL
 #define CHUNK_PAGES	256
@@ -35,53 +25,13 @@
 #define WARM_ROUNDS	2
 #define ROUNDS		5
 
-/* A gap between two readings that only an interrupt explains. */
-#define GAP		300
-/* What a tick wakes runs right after it; it is over after this much quiet. */
-#define QUIET		100000
-
 static char stats_file[256];
 static char stats_key[64];
 
-static inline uint64_t rdtsc(void)
-{
-	uint32_t lo, hi;
-
-	asm volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
-	return (uint64_t)hi << 32 | lo;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "faultcost: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
 /* The line "KEY N" of the policy's statistics, or -1 if none was asked for. */
-static long read_stat(void)
+static long calls_so_far(void)
 {
-	static char buf[4096];
-	size_t len = strlen(stats_key);
-	ssize_t n;
-	char *p;
-	int fd;
-
-	if (!stats_file[0])
-		return -1;
-	fd = open(stats_file, O_RDONLY);
-	if (fd < 0)
-		die(stats_file);
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (n < 0)
-		die(stats_file);
-	buf[n] = 0;
-	for (p = buf; p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
-		if (!strncmp(p, stats_key, len) && p[len] == ' ')
-			return atol(p + len + 1);
-	fprintf(stderr, "faultcost: %s has no line \"%s N\"\n", stats_file,
-		stats_key);
-	exit(1);
+	return stats_file[0] ? read_stat(stats_file, stats_key) : -1;
 }
 
 static long faults(void)
@@ -92,29 +42,6 @@ static long faults(void)
 	return ru.ru_minflt;
 }
 
-/* Returns just after a tick and what it woke. */
-static void after_tick(void)
-{
-	uint64_t quiet, prev, now;
-
-	prev = rdtsc();
-	do {
-		now = rdtsc();
-		if (now - prev > GAP)
-			break;
-		prev = now;
-	} while (1);
-
-	prev = rdtsc();
-	quiet = prev;
-	do {
-		now = rdtsc();
-		if (now - prev > GAP)
-			quiet = now;
-		prev = now;
-	} while (now - quiet < QUIET);
-}
-
 static uint64_t touch(volatile char *p)
 {
 	uint64_t start = rdtsc();
@@ -123,13 +50,6 @@ static uint64_t touch(volatile char *p)
 	for (i = 0; i < CHUNK_PAGES; i++)
 		p[i * PAGE] = 1;
 	return rdtsc() - start;
-}
-
-static int cmp(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
 }
 
 static void measure(const char *name, int flags, int giveback)
@@ -149,7 +69,7 @@ static void measure(const char *name, int flags, int giveback)
 
 	for (r = -WARM_ROUNDS; r < ROUNDS; r++) {
 		before = faults();
-		b_calls = read_stat();
+		b_calls = calls_so_far();
 		for (sum = 0, c = 0; c < CHUNKS; c++) {
 			char *at = p + c * CHUNK_PAGES * PAGE;
 
@@ -158,7 +78,7 @@ static void measure(const char *name, int flags, int giveback)
 			sum -= touch(at);
 		}
 		if (r >= 0) {
-			calls += read_stat() - b_calls;
+			calls += calls_so_far() - b_calls;
 			flt += faults() - before;
 			cost[r] = (double)sum / ROUND_PAGES;
 		}
@@ -173,7 +93,7 @@ static void measure(const char *name, int flags, int giveback)
 			name, flt, (long)ROUNDS * ROUND_PAGES);
 		exit(1);
 	}
-	qsort(cost, ROUNDS, sizeof(cost[0]), cmp);
+	qsort(cost, ROUNDS, sizeof(cost[0]), cmp_double);
 	printf("%s_fault %.2f\n", name, cost[ROUNDS / 2]);
 	printf("%s_round_spread %.2f\n", name, cost[ROUNDS - 1] - cost[0]);
 	if (stats_file[0]) {
@@ -199,7 +119,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (mlockall(MCL_CURRENT))
 		die("mlockall");
-	read_stat();
+	calls_so_far();
 	measure("anon", MAP_PRIVATE, MADV_DONTNEED);
 	measure("shmem", MAP_SHARED, MADV_REMOVE);
 	return 0;
