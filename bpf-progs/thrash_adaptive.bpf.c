@@ -130,8 +130,11 @@ static __always_inline void sample_more(const struct cdm_access_ctx *c,
 	};
 	int err;
 
-	/* One at a time; one that was never heard of is lost. */
-	if (b->due && now < b->due + CDM_RENT_SLACK)
+	/*
+	 * One at a time, but what is afar matters more: of a block in which somebody has code
+	 * and data the code comes first. One that was never heard of is lost.
+	 */
+	if (b->due && now < b->due + CDM_RENT_SLACK && (b->far || c->src_nid == c->acc_nid))
 		return;
 	err = cdm_bpf_enqueue_range(&c->common, &req, sizeof(req));
 	if (err && err != -EEXIST) {
@@ -139,6 +142,7 @@ static __always_inline void sample_more(const struct cdm_access_ctx *c,
 		return;
 	}
 	b->due = now + pause;
+	b->far = c->src_nid != c->acc_nid;
 	__sync_fetch_and_add(&n_samples, 1);
 }
 
@@ -204,10 +208,14 @@ static long arm_block(struct bpf_map *map, struct cdm_rent_key *key,
 		.nid = NUMA_NO_NODE,
 		.flags = CDM_MOVE_ARM,
 	};
+	bool lost;
 	int err;
 
+	/* Whoever was not seen again where he should have been may be elsewhere in the block. */
+	lost = b->due && a->now > b->due + CDM_RENT_SLACK &&
+	       cdm_ns_since(b->touched, a->now) < CDM_RENT_PAUSE;
 	if (b->touched <= b->armed ||
-	    (b->armed && cdm_ns_since(b->armed, a->now) < arm_ms * 1000000ULL))
+	    (b->armed && !lost && cdm_ns_since(b->armed, a->now) < arm_ms * 1000000ULL))
 		return 0;
 	if (!a->left)
 		return 1;

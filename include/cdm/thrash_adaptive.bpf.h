@@ -77,6 +77,9 @@ const volatile __u32 decay_ms = 4000;
 /* Pages around an access that are armed again to see more. */
 #define CDM_RENT_SAMPLE	16U
 
+/* A page has 64. */
+#define CDM_RENT_LINES	64
+
 /* So much that nothing overflows. */
 #define CDM_RENT_MAX	(1LL << 60)
 
@@ -104,6 +107,7 @@ struct cdm_rent_block {
 	__u64 seen;		/* last one of user at an armed page, 0: none */
 	__u64 armed;		/* all of it, by the policy */
 	__u64 due;		/* some of it, likewise, or 0 */
+	__u32 far;		/* that was afar */
 	__u64 known;		/* last time that anything was */
 	__s32 who;		/* wants it */
 	__s32 user;		/* of the last event */
@@ -253,7 +257,8 @@ static __always_inline __u64 cdm_rent_accesses(struct cdm_rent_block *b,
 		could = left * (e->now - seen);
 	if (could)
 		nr = pages * (e->now - seen) / could;
-	nr *= e->accesses;
+	/* Who goes on reads a page's lines, one after the other. */
+	nr *= CDM_RENT_LINES;
 	most = (e->now - seen) / ((e->who == e->src ? 0 : remote_ns) + near_ns);
 	if (nr > most)
 		nr = most;
