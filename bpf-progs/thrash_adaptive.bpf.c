@@ -4,8 +4,9 @@
  *
  * What it does: for each block of 2 MiB it adds up what accesses from afar have cost, less
  * what those from near would have. When that is what it takes to move the touched pages
- * there and back, they move. A return that came before the stay had paid for itself
- * doubles the price of the next, one that had lowers it (include/cdm/thrash_adaptive.bpf.h).
+ * there and back, they move. A stay that ends before it has paid for itself makes the next
+ * at that node four times as dear, one that has makes it cheaper
+ * (include/cdm/thrash_adaptive.bpf.h).
  * What a page costs to move is measured from the policy's own moves. Blocks in use are
  * armed about once a second, so that it sees who uses them; and 64 KiB around a CPU's
  * access again soon after it, so that it sees how much.

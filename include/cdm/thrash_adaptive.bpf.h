@@ -20,10 +20,10 @@
  *
  * A stay has paid for itself if accesses from near have saved more than those from afar have
  * cost, by the price of the way there and back. What was paid last, until the bar was
- * reached, does not count: it is the bar that made it so much. If not, the bar for moves to that node goes
- * up fourfold, to 2^max_doublings at most. If so, it is halved, and once more for each time
- * that the gain is twice the price again, down to 2^-max_halvings; so is what has never been
- * tried, once. Each decay_ms that goes by without a move takes a level a step back to 0. So
+ * reached, does not count: it is the bar that made it so much. If not, the bar for moves to
+ * that node goes up fourfold, to 2^max_doublings at most. If so, it is halved, and once more
+ * for each time that the gain is twice the price again, down to 2^-max_halvings; so is what
+ * has never been tried, once. Each decay_ms that goes by without a move takes a level a step back to 0. So
  * what does not pay is done ever more rarely, and what pays ever sooner: phases that are
  * longer than the price are followed, and those much longer at once; and where one of two
  * nodes is worth it and the other is not, the block does not follow the latter.
@@ -57,7 +57,7 @@
 const volatile __u32 page_move_ns = 20000;
 const volatile __u32 remote_ns = 400;
 
-/* What an access takes that is near, likewise: no more of them fit into a time. */
+/* What an access takes that is near: no more of them fit into a time. Range 1..10000000. */
 const volatile __u32 near_ns = 100;
 
 /* Accesses that a fault, a CPU's or a device's, stands for. Range 1..1000000. */
@@ -67,7 +67,7 @@ const volatile __u32 fault_accesses = 16;
 const volatile __u32 max_doublings = 8;
 const volatile __u32 max_halvings = 4;
 
-/* Without a move for so long, it halves; milliseconds. Range 1..3600000. */
+/* Without a move for so long, a level is a step nearer to 0; milliseconds. Range 1..3600000. */
 const volatile __u32 decay_ms = 4000;
 
 /* A block is 2 MiB, what one request moves. */

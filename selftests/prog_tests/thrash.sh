@@ -308,6 +308,8 @@ test_thrash_refused()
 		thrash_uvm		pin_lapses=0		pin_lapses 0
 		thrash_hysteresis	max_doublings=17	max_doublings 17
 		thrash_adaptive		page_move_ns=0		page_move_ns 0
+		thrash_adaptive		near_ns=0		near_ns 0
+		thrash_adaptive		max_halvings=17		max_halvings 17
 		thrash_adaptive		decay_ms=0		decay_ms 0
 		tier_hot		batch=257		batch 257
 		tier_hot		cool_samples=0		cool_samples

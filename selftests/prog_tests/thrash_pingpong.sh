@@ -237,6 +237,7 @@ test_thrash_hostile_limit()
 	check_le "$MOVED" $((2 * 32 * (SECONDS_RUN + 1))) "pages moved later, under limits of 32"
 	hostile back_and_forth=1
 	check_le "$MOVED" $((2 * 32 * (SECONDS_RUN + 1))) "pages moved at once, under limits of 32"
+	check_ge "$(count overridden)" 1 "answers that the limit overrode"
 	for n in 1 2; do
 		echo max >"$CDM/nodes/$n/move_limit"
 	done

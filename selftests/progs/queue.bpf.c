@@ -139,6 +139,7 @@ static void bad_requests(const struct cdm_tick_ctx *c)
 	req = good;
 	req.delay_us = 1000001;
 	bad_late = cdm_bpf_enqueue_range(&c->common, &req, sizeof(req));
+	req = good;
 	bad_size = cdm_bpf_enqueue_range(&c->common, &req, 8);
 	req = good;
 	req.tgid = 4194303;
