@@ -102,6 +102,9 @@ enum cdm_cb {
 	CDM_NR_CB,
 };
 
+/* Callbacks that are called for each folio, without a trampoline: the first ones. */
+#define CDM_NR_DIRECT	(CDM_CB_MIGRATE + 1)
+
 /**
  * struct cdm_common - first member of every context
  * @call: the running call. A struct of scalars could be forged from program
@@ -586,8 +589,8 @@ struct cdm_ops {
 	 * that was in memory elsewhere, and for what a device's counters counted.
 	 * Default: NUMA balancing's verdict for a CPU; for a device the folio stays.
 	 *
-	 * Context: atomic, a page table may be locked. Return: 0; a node, to which the
-	 * folio, or all pages that a counter's event is about, move at once if they can,
+	 * Context: atomic, preemption off but on PREEMPT_RT; a page table may be
+	 * locked. Return: 0; a node, to which the folio, or all pages that a counter's event is about, move at once if they can,
 	 * or later with CDM_ANS_QUEUED;
 	 * CDM_ANS_DENY or the node that it is on: it stays. With these or alone, but not
 	 * with a move at once, a keep time: it stays, too. With any, microseconds that
@@ -696,10 +699,8 @@ struct cdm_ops {
 
 	/** @priv: the kernel's; a policy leaves it zero. */
 	void *priv;
-	/** @place_id: the kernel's, likewise: id of the program of @place. */
-	__u32 place_id;
-	/** @migrate_id: the kernel's, likewise. */
-	__u32 migrate_id;
+	/** @prog_id: the kernel's, likewise: programs of @place, @access and @migrate. */
+	__u32 prog_id[CDM_NR_DIRECT];
 };
 
 /* ---- for drivers ---------------------------------------------------------- */

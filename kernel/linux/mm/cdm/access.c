@@ -21,7 +21,8 @@
  * it meets such an entry. It has no node that the kernel would pull the page to: the page
  * stays by default.
  *
- * Context: a page table is locked, so callbacks are atomic, and nothing here waits.
+ * Context: a page table is locked, so callbacks are atomic, and nothing here waits. They are
+ * called with preemption off (call.h), which lasts until the answer is carried out.
  */
 #define pr_fmt(fmt) "cdm: " fmt
 
@@ -151,7 +152,7 @@ static bool allowed(const struct cdm_access_ctx *ctx, struct vm_area_struct *vma
 	       cdm_vma_allows(vma, ctx->addr, nid);
 }
 
-/* Where the folio shall go at once, NUMA_NO_NODE if it stays. Under RCU. */
+/* Where the folio shall go at once, NUMA_NO_NODE if it stays. Within the direct call. */
 static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio *folio,
 				  struct vm_area_struct *vma, u64 ans,
 				  struct cdm_access_dev *dev, bool hint)
@@ -200,14 +201,18 @@ static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio
 
 /* ---- the event ------------------------------------------------------------- */
 
-/* Who answers for it, NULL if nobody does; @nid: the node it is theirs for. Under RCU. */
-static struct cdm_policy *access_owner(const struct cdm_access_ctx *ctx,
-				       const struct mm_struct *mm, int *nid)
+/*
+ * Who answers for it, NULL if nobody does; @nid: the node it is theirs for. @node: that of
+ * the folio, NULL if it is not managed.
+ */
+static __always_inline struct cdm_policy *access_owner(const struct cdm_access_ctx *ctx,
+						       const struct cdm_node *node,
+						       const struct mm_struct *mm, int *nid)
 {
 	const struct cdm_table *t = rcu_dereference(cdm_table);
 	struct cdm_policy *p;
 
-	if (cdm_node_managed(ctx->src_nid))
+	if (node)
 		*nid = ctx->src_nid;
 	else if (ctx->kind != CDM_ACCESS_HINT)
 		*nid = ctx->acc_nid;
@@ -218,54 +223,131 @@ static struct cdm_policy *access_owner(const struct cdm_access_ctx *ctx,
 		*nid = NUMA_NO_NODE;
 	else
 		return NULL;
-	if (!t)
+	if (unlikely(!t))
 		return NULL;
 	p = *nid == NUMA_NO_NODE ? t->all[CDM_CB_ACCESS] : t->owner[CDM_CB_ACCESS][*nid];
-	return p && !atomic_read(&p->ejected) ? p : NULL;
+	return p && likely(!atomic_read(&p->ejected)) ? p : NULL;
 }
 
-static void fill_folio(struct cdm_access_ctx *ctx, struct folio *folio)
+static __always_inline void fill_folio(struct cdm_access_ctx *ctx, struct folio *folio,
+				       struct cdm_node *node)
 {
-	struct cdm_folio_state *st = cdm_fstate_of(folio);
+	const struct cdm_folio_state *st;
+	u32 last_move;
 
 	ctx->pfn = folio_pfn(folio);
-	ctx->order = folio_order(folio);
 	if (folio_test_anon(folio))
 		ctx->flags |= CDM_ACCESS_ANON;
-	if (folio_likely_mapped_shared(folio))
-		ctx->flags |= CDM_ACCESS_SHARED;
+	/* A look at the count does for what has no pages that are mapped apart. */
+	if (likely(!folio_test_large(folio))) {
+		ctx->order = 0;
+		if (atomic_read(&folio->_mapcount) > 0)
+			ctx->flags |= CDM_ACCESS_SHARED;
+	} else {
+		ctx->order = folio_order(folio);
+		if (folio_likely_mapped_shared(folio))
+			ctx->flags |= CDM_ACCESS_SHARED;
+	}
+
+	ctx->access = 0;
+	ctx->moved_ms = 0;
+	ctx->from_nid = NUMA_NO_NODE;
+	st = node ? cdm_fstate_at(node, ctx->pfn) : NULL;
 	if (!st)
 		return;
 	ctx->access = READ_ONCE(st->access);
-	ctx->moved_ms = cdm_fstate_ms_since(READ_ONCE(st->last_move));
-	if (ctx->moved_ms)
-		ctx->from_nid = (READ_ONCE(st->from_nid) & ~CDM_FSTATE_CAME_BY_MOVE) - 1;
+	last_move = READ_ONCE(st->last_move);
+	if (!last_move)
+		return;
+	ctx->moved_ms = cdm_fstate_ms_since(last_move);
+	ctx->from_nid = (READ_ONCE(st->from_nid) & ~CDM_FSTATE_CAME_BY_MOVE) - 1;
 }
 
-static u64 ask_access(const struct cdm_access_ctx *ctx)
+/* Has the form of a program's code, for policies whose code is not called. */
+u64 cdm_access_by_trampoline(const u64 *args)
 {
-	struct cdm_policy *p = ctx->common.call->policy;
+	const struct cdm_access_ctx *ctx = (void *)(unsigned long)args[0];
+
+	return ctx->common.call->policy->ops->access(ctx);
+}
+
+static noinline u64 time_access(struct cdm_policy *p, const u64 *args)
+{
 	struct cdm_sample sample;
-	bool sampled;
 	u64 ans;
 
-	sampled = cdm_sample_due(p, CDM_CB_ACCESS);
-	if (sampled)
-		cdm_sample_begin(&sample);
-	ans = p->ops->access(ctx);
-	if (sampled)
-		cdm_sample_end(p, CDM_CB_ACCESS, &sample);
-	trace_cdm_access(ctx, p->id, ans);
+	cdm_sample_begin(&sample);
+	ans = cdm_direct_call(p, CDM_CB_ACCESS, cdm_access_by_trampoline, args);
+	cdm_sample_end(p, CDM_CB_ACCESS, &sample);
 	return ans;
 }
 
+static __always_inline u64 run_access(struct cdm_policy *p, const struct cdm_access_ctx *ctx)
+{
+	const u64 args[] = { (unsigned long)ctx };
+
+	if (cdm_sample_due(p, CDM_CB_ACCESS))
+		return time_access(p, args);
+	return cdm_direct_call(p, CDM_CB_ACCESS, cdm_access_by_trampoline, args);
+}
+
+/*
+ * The whole of it, in line of both who ask. Of @ctx is known what @folio and @vma do not
+ * say; the rest is set here, one by one, so that nothing need be zeroed before.
+ */
+static __always_inline int ask_access(struct cdm_access_ctx *ctx, struct folio *folio,
+				      struct vm_area_struct *vma,
+				      struct cdm_access_dev *dev, bool hint)
+{
+	struct cdm_call call __uninitialized;
+	struct mm_struct *mm = vma->vm_mm;
+	struct cdm_node *node = NULL;
+	struct cdm_policy *p;
+	int nid;
+	u64 ans;
+
+	ctx->src_nid = folio_nid(folio);
+	cdm_direct_begin();
+	if (cdm_node_managed(ctx->src_nid))
+		node = cdm_node_of(ctx->src_nid);
+	/* There is nothing to copy. */
+	nid = NUMA_NO_NODE;
+	if (node && unlikely(READ_ONCE(node->lost)))
+		goto out;
+	p = access_owner(ctx, node, mm, &call.nid);
+	nid = ctx->def_nid;
+	if (!p)
+		goto out;
+
+	call.policy = p;
+	call.cb = CDM_CB_ACCESS;
+	call.memcg = folio_memcg(folio);
+	call.dump = NULL;
+	ctx->common.call = &call;
+	ctx->cgroup_id = cdm_memcg_id(call.memcg);
+	ctx->mm_cookie = cdm_mm_cookie(mm);
+	ctx->tgid = cdm_mm_tgid(mm);
+	ctx->vm_flags = vma->vm_flags;
+	ctx->armed_ns = hint && READ_ONCE(cdm_armed) ? cdm_armed_ago(mm, ctx->addr) : 0;
+	fill_folio(ctx, folio, node);
+
+	ans = run_access(p, ctx);
+	trace_cdm_access(ctx, p->id, ans);
+	if (likely(!ans))
+		cdm_policy_count(p, CDM_PSTAT_DEFAULT);
+	else
+		nid = access_answer(ctx, folio, vma, ans, dev, hint);
+out:
+	cdm_direct_end();
+	return nid;
+}
+
 /**
- * cdm_access_ask() - a folio was accessed: what shall be done?
+ * cdm_access_ask() - a device accessed a folio: what shall be done?
  * @ctx: where, by whom, how often, and what the kernel would do; the rest is filled here
  * @folio: the folio, which cannot go meanwhile
  * @vma: the mapping
- * @dev: of a device, what its driver has to do; NULL for a CPU
- * @hint: by a fault at an entry without rights, which then moves it
+ * @dev: what its driver has to do
  *
  * A queued move is queued, and a folio under keep is kept when this returns.
  *
@@ -273,56 +355,37 @@ static u64 ask_access(const struct cdm_access_ctx *ctx)
  * Return: the node to which it shall move at once, NUMA_NO_NODE if it stays.
  */
 int cdm_access_ask(struct cdm_access_ctx *ctx, struct folio *folio,
-		   struct vm_area_struct *vma, struct cdm_access_dev *dev, bool hint)
+		   struct vm_area_struct *vma, struct cdm_access_dev *dev)
 {
-	struct cdm_call call = { .cb = CDM_CB_ACCESS };
-	u64 ans;
-
-	ctx->src_nid = folio_nid(folio);
-	ctx->from_nid = NUMA_NO_NODE;
-	guard(rcu)();
-	/* There is nothing to copy. */
-	if (unlikely(cdm_node_lost_nid(ctx->src_nid)))
-		return NUMA_NO_NODE;
-	call.policy = access_owner(ctx, vma->vm_mm, &call.nid);
-	if (!call.policy)
-		return ctx->def_nid;
-	call.memcg = folio_memcg(folio);
-	ctx->common.call = &call;
-	ctx->cgroup_id = cdm_memcg_id(call.memcg);
-	ctx->mm_cookie = cdm_mm_cookie(vma->vm_mm);
-	ctx->tgid = cdm_mm_tgid(vma->vm_mm);
-	ctx->vm_flags = vma->vm_flags;
-	if (hint)
-		ctx->armed_ns = cdm_armed_ago(vma->vm_mm, ctx->addr);
-	fill_folio(ctx, folio);
-
-	ans = ask_access(ctx);
-	if (!ans) {
-		cdm_policy_count(call.policy, CDM_PSTAT_DEFAULT);
-		return ctx->def_nid;
-	}
-	return access_answer(ctx, folio, vma, ans, dev, hint);
+	return ask_access(ctx, folio, vma, dev, false);
 }
 
-/* Out of line of cdm_access_hint(). Context: the page table is locked. */
+/*
+ * Out of line of cdm_access_hint(): by a fault at an entry without rights, which then moves
+ * the folio. Context: the page table is locked.
+ */
 int __cdm_access_hint(struct folio *folio, struct vm_fault *vmf, unsigned long addr,
 		      int def_nid)
 {
 	struct cdm_scope *scope = current->cdm_scope;
-	struct cdm_access_ctx ctx = {
-		.addr = addr & PAGE_MASK,
-		.acc_nid = scope ? scope->dev_nid : numa_node_id(),
-		/* What is armed tells without NUMA balancing, which then moves nothing. */
-		.def_nid = scope || !sysctl_numa_balancing_mode ? NUMA_NO_NODE : def_nid,
-		.kind = scope ? CDM_ACCESS_DEVICE : CDM_ACCESS_HINT,
-		.count = 1,
-		.nr_pages = vmf->pte ? 1 : HPAGE_PMD_NR,
-	};
+	struct cdm_access_ctx ctx __uninitialized;
+	struct cdm_access_dev *dev = NULL;
 
-	if (vmf->flags & FAULT_FLAG_WRITE)
-		ctx.flags |= CDM_ACCESS_WRITE;
-	if (scope)
+	ctx.addr = addr & PAGE_MASK;
+	ctx.count = 1;
+	ctx.nr_pages = vmf->pte ? 1 : HPAGE_PMD_NR;
+	ctx.flags = vmf->flags & FAULT_FLAG_WRITE ? CDM_ACCESS_WRITE : 0;
+	if (unlikely(scope)) {
+		ctx.acc_nid = scope->dev_nid;
+		ctx.def_nid = NUMA_NO_NODE;
+		ctx.kind = CDM_ACCESS_DEVICE;
 		scope->told = true;
-	return cdm_access_ask(&ctx, folio, vmf->vma, scope ? &scope->dev : NULL, true);
+		dev = &scope->dev;
+	} else {
+		ctx.acc_nid = numa_node_id();
+		/* What is armed tells without NUMA balancing, which then moves nothing. */
+		ctx.def_nid = sysctl_numa_balancing_mode ? def_nid : NUMA_NO_NODE;
+		ctx.kind = CDM_ACCESS_HINT;
+	}
+	return ask_access(&ctx, folio, vmf->vma, dev, true);
 }

@@ -192,7 +192,7 @@ static void ask(struct access_walk *w, struct vm_area_struct *vma, struct cdm_ac
 	ctx->def_nid = NUMA_NO_NODE;
 	/* Waited for before what a policy kept is given back. */
 	idx = srcu_read_lock(&cdm_srcu);
-	mv.nid = cdm_access_ask(ctx, w->folio, vma, dev, false);
+	mv.nid = cdm_access_ask(ctx, w->folio, vma, dev);
 	folio_put(w->folio);
 	if (dev->keep_ms) {
 		struct access_walk keep = { .keep_ms = dev->keep_ms };

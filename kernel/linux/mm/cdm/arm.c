@@ -114,8 +114,6 @@ u64 cdm_armed_ago(const struct mm_struct *mm, unsigned long addr)
 	struct armed_mm *a;
 	u64 ns = 0;
 
-	if (!READ_ONCE(cdm_armed))
-		return 0;
 	guard(rcu)();
 	a = find_armed(mm);
 	if (!a)

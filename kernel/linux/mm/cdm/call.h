@@ -2,8 +2,8 @@
 /*
  * How atomic callbacks are called, and how long they take.
  *
- * place() is called by every fault and migrate() for every folio, so they are
- * called as a packet filter is: the program directly, with preemption off. The
+ * place() and access() are called by faults and migrate() for every folio, so they
+ * are called as a packet filter is: the program directly, with preemption off. The
  * trampoline that struct_ops puts before a program takes a hundred instructions
  * for the same. With preemption off the caller is an RCU reader, too, and only
  * lockdep has to be told. On PREEMPT_RT a program's locks may sleep: there RCU is
@@ -41,13 +41,28 @@ static __always_inline void cdm_direct_end(void)
 }
 
 /* Between these. BPF's run time statistics are the trampoline's to keep. */
-static __always_inline u64 cdm_direct_call(cdm_prog_fn direct,
+static __always_inline u64 cdm_direct_call(const struct cdm_policy *p, u32 cb,
 					   cdm_prog_fn trampoline,
 					   const u64 *args)
 {
 	if (static_branch_unlikely(&bpf_stats_enabled_key))
 		return trampoline(args);
-	return direct(args);
+	return p->code[cb](args);
+}
+
+/* Whose address space it is; 0 if nobody's. Under RCU. */
+static __always_inline u32 cdm_mm_tgid(struct mm_struct *mm)
+{
+	/* A device's thread that has borrowed it is nobody whom a policy could name. */
+	if (likely(current->mm == mm && !(current->flags & PF_KTHREAD)))
+		return current->tgid;
+#ifdef CONFIG_MEMCG
+	struct task_struct *owner = rcu_dereference(mm->owner);
+
+	if (owner)
+		return owner->tgid;
+#endif
+	return 0;
 }
 
 #define CDM_BUDGET_NS		(10 * NSEC_PER_MSEC)

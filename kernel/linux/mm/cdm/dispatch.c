@@ -67,21 +67,6 @@ u64 cdm_mm_cookie(struct mm_struct *mm)
 }
 EXPORT_SYMBOL_GPL(cdm_mm_cookie);
 
-/* Under RCU. */
-u32 cdm_mm_tgid(struct mm_struct *mm)
-{
-	/* A device's thread that has borrowed it is nobody whom a policy could name. */
-	if (likely(current->mm == mm && !(current->flags & PF_KTHREAD)))
-		return current->tgid;
-#ifdef CONFIG_MEMCG
-	struct task_struct *owner = rcu_dereference(mm->owner);
-
-	if (owner)
-		return owner->tgid;
-#endif
-	return 0;
-}
-
 /* ---- place ----------------------------------------------------------------- */
 
 /* The node that @ans names, or NUMA_NO_NODE after counting why not. */
@@ -134,7 +119,7 @@ static noinline u64 cdm_time_place(struct cdm_policy *p, const u64 *args)
 	u64 ans;
 
 	cdm_sample_begin(&sample);
-	ans = cdm_direct_call(p->place, cdm_place_by_trampoline, args);
+	ans = cdm_direct_call(p, CDM_CB_PLACE, cdm_place_by_trampoline, args);
 	cdm_sample_end(p, CDM_CB_PLACE, &sample);
 	return ans;
 }
@@ -146,7 +131,7 @@ static __always_inline u64 cdm_run_place(struct cdm_policy *p,
 
 	if (cdm_sample_due(p, CDM_CB_PLACE))
 		return cdm_time_place(p, args);
-	return cdm_direct_call(p->place, cdm_place_by_trampoline, args);
+	return cdm_direct_call(p, CDM_CB_PLACE, cdm_place_by_trampoline, args);
 }
 
 /* Who answers for this fault, NULL if nobody does. */

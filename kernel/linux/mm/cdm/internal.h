@@ -522,10 +522,8 @@ typedef u64 (*cdm_prog_fn)(const u64 *args);
  * @id: never reused
  * @ops: the map's copy; valid until unreg() or update() let go of it
  * @link: under cdm_mutex; NULL once unreg() ran
- * @place_prog: the program of @ops->place, referenced; NULL if there is none
- * @place: its code, or cdm_place_by_trampoline()
- * @migrate_prog: likewise
- * @migrate: likewise
+ * @prog: the programs of @ops->place, access and migrate, referenced; NULL if there is none
+ * @code: their code, or a function that calls it through the trampoline
  * @state: under cdm_mutex
  * @ejected: enum cdm_exit_kind, set once; dispatch asks nothing more when set
  * @exit_claimed: under cdm_mutex; whoever sets it runs exit(), once
@@ -542,8 +540,8 @@ struct cdm_policy {
 	u64 id;
 	struct cdm_ops *ops;
 	struct bpf_link *link;
-	struct bpf_prog *place_prog, *migrate_prog;
-	cdm_prog_fn place, migrate;
+	struct bpf_prog *prog[CDM_NR_DIRECT];
+	cdm_prog_fn code[CDM_NR_DIRECT];
 	enum cdm_policy_state state;
 	int node;
 	u32 tick_ms;
@@ -704,12 +702,12 @@ void cdm_place_key_put(void);
 
 /* dispatch.c */
 u64 cdm_place_by_trampoline(const u64 *args);
-u32 cdm_mm_tgid(struct mm_struct *mm);
 bool cdm_node_allowed(int nid, struct vm_area_struct *vma, unsigned long addr, int order);
 
 /* access.c */
+u64 cdm_access_by_trampoline(const u64 *args);
 int cdm_access_ask(struct cdm_access_ctx *ctx, struct folio *folio,
-		   struct vm_area_struct *vma, struct cdm_access_dev *dev, bool hint);
+		   struct vm_area_struct *vma, struct cdm_access_dev *dev);
 
 /* access_device.c, in a device's scope; mmap_lock is not held. */
 void cdm_access_resident(struct mm_struct *mm, unsigned long addr, unsigned int flags);

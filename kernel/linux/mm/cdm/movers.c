@@ -319,7 +319,7 @@ static noinline u64 cdm_time_migrate(struct cdm_policy *p, const u64 *args)
 	u64 ans;
 
 	cdm_sample_begin(&sample);
-	ans = cdm_direct_call(p->migrate, cdm_migrate_by_trampoline, args);
+	ans = cdm_direct_call(p, CDM_CB_MIGRATE, cdm_migrate_by_trampoline, args);
 	cdm_sample_end(p, CDM_CB_MIGRATE, &sample);
 	return ans;
 }
@@ -396,7 +396,7 @@ static __always_inline int cdm_ask(struct cdm_policy *p, int nid,
 	if (cdm_sample_due(p, CDM_CB_MIGRATE))
 		ans = cdm_time_migrate(p, args);
 	else
-		ans = cdm_direct_call(p->migrate, cdm_migrate_by_trampoline, args);
+		ans = cdm_direct_call(p, CDM_CB_MIGRATE, cdm_migrate_by_trampoline, args);
 	cdm_direct_end();
 	trace_cdm_migrate(ctx, p->id, ans);
 	if (unlikely(ans))

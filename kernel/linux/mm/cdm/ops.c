@@ -263,33 +263,31 @@ static int cdm_check_attach(struct cdm_ops *ops, struct bpf_link *link)
  * whole u64: not with an interpreter, and not with each JIT. Riscv's extends the
  * sign of 32 bits.
  */
-static int cdm_policy_get_prog(struct cdm_policy *p, u32 cb, u32 id,
-			       struct bpf_prog **progp, cdm_prog_fn *fn)
+static int cdm_policy_get_prog(struct cdm_policy *p, u32 cb, cdm_prog_fn trampoline)
 {
 	struct bpf_prog *prog;
 
+	p->code[cb] = trampoline;
+
 	if (!cdm_ops_has(p->ops, cb))
 		return 0;
-	prog = bpf_prog_by_id(id);
+	prog = bpf_prog_by_id(p->ops->prog_id[cb]);
 	if (WARN_ON_ONCE(IS_ERR(prog)))
 		return cdm_refuse(PTR_ERR(prog), "%s: the program of %s() is gone: load the object again",
 				  p->name, cdm_cb_names[cb]);
-	*progp = prog;
+	p->prog[cb] = prog;
 	if (prog->jited && !IS_ENABLED(CONFIG_PREEMPT_RT) &&
 	    !IS_ENABLED(CONFIG_CFI_CLANG) &&
 	    (IS_ENABLED(CONFIG_X86_64) || IS_ENABLED(CONFIG_ARM64)))
-		*fn = (void *)prog->bpf_func;
+		p->code[cb] = (void *)prog->bpf_func;
 	return 0;
 }
 
 static int cdm_policy_get_progs(struct cdm_policy *p)
 {
-	p->place = cdm_place_by_trampoline;
-	p->migrate = cdm_migrate_by_trampoline;
-	return cdm_policy_get_prog(p, CDM_CB_PLACE, p->ops->place_id,
-				   &p->place_prog, &p->place) ?:
-	       cdm_policy_get_prog(p, CDM_CB_MIGRATE, p->ops->migrate_id,
-				   &p->migrate_prog, &p->migrate);
+	return cdm_policy_get_prog(p, CDM_CB_PLACE, cdm_place_by_trampoline) ?:
+	       cdm_policy_get_prog(p, CDM_CB_ACCESS, cdm_access_by_trampoline) ?:
+	       cdm_policy_get_prog(p, CDM_CB_MIGRATE, cdm_migrate_by_trampoline);
 }
 
 static struct cdm_policy *cdm_policy_alloc(struct cdm_ops *ops,

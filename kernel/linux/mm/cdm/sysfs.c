@@ -387,10 +387,9 @@ static void cdm_policy_release(struct kobject *kobj)
 {
 	struct cdm_policy *p = to_policy(kobj);
 
-	if (p->place_prog)
-		bpf_prog_put(p->place_prog);
-	if (p->migrate_prog)
-		bpf_prog_put(p->migrate_prog);
+	for (int i = 0; i < CDM_NR_DIRECT; i++)
+		if (p->prog[i])
+			bpf_prog_put(p->prog[i]);
 	free_percpu(p->stats);
 	kfree(p);
 }

@@ -194,8 +194,8 @@ static int cdm_check_ops_scalars(const struct cdm_ops *u)
 	if (u->exit_dump_len > 32768)
 		return cdm_refuse(-EINVAL, "exit_dump_len %u: must be at most 32768",
 				  u->exit_dump_len);
-	if (u->priv || u->place_id || u->migrate_id)
-		return cdm_refuse(-EINVAL, "priv, place_id and migrate_id are the kernel's and must be 0");
+	if (u->priv || memchr_inv(u->prog_id, 0, sizeof(u->prog_id)))
+		return cdm_refuse(-EINVAL, "priv and prog_id are the kernel's and must be 0");
 	return 0;
 }
 
@@ -228,12 +228,11 @@ int cdm_ops_init_member(const struct btf_type *t,
 	case offsetof(struct cdm_ops, cgroup_id):
 	case offsetof(struct cdm_ops, priv):
 		return 1;
-	case offsetof(struct cdm_ops, place_id):
+	case offsetof(struct cdm_ops, prog_id):
 		/* For members that it has seen, BPF puts ids where fds were. */
-		k->place_id = (unsigned long)u->place;
-		return 1;
-	case offsetof(struct cdm_ops, migrate_id):
-		k->migrate_id = (unsigned long)u->migrate;
+		k->prog_id[CDM_CB_PLACE] = (unsigned long)u->place;
+		k->prog_id[CDM_CB_ACCESS] = (unsigned long)u->access;
+		k->prog_id[CDM_CB_MIGRATE] = (unsigned long)u->migrate;
 		return 1;
 	case offsetof(struct cdm_ops, node):
 		k->node = u->node;
