@@ -12,62 +12,39 @@
 set -u
 
 repo=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd -P) || exit 1
-build=$repo/build
-cdm=/sys/kernel/mm/cdm
-
-die()
-{
-	echo "migrate_cost_guest: $*" >&2
-	exit 1
-}
+. "$repo/selftests/bench/guest_lib.bash"
 
 # batches CONFIG NODE TARGET
 batches()
 {
-	local out
-
-	out=$("$build/selftests/migratecost" "$2" "$3") || die "$1: migratecost failed"
-	awk -v config="$1" '{ print config, $0 }' <<<"$out"
+	said "$1" "$build/selftests/migratecost" "$2" "$3"
 }
 
 floor()
 {
+	local call
+
 	insmod "$build/bench/floor-$kind/cdm_floor.ko" || die "cdm_floor.ko does not fit"
-	"$build/selftests/attach" "$build/selftests/floor.bpf.o" -- \
-		cat /sys/kernel/debug/cdm_floor >"$tmp/floor" ||
-		die "floor.bpf.o could not be attached: $(cat "$tmp/floor")"
-	awk '
-		NF == 3 && $3 > 0 { n[$1] = $2 / $3 }
-		END {
-			if (!("ops_call" in n) || !("loop" in n))
-				exit 1
-			printf "floor call %.2f\n", n["ops_call"] - n["loop"]
-		}' "$tmp/floor" || die "cdm_floor.ko did not measure a call"
+	call=$(per_call ops_call loop) || exit 1
+	echo "floor call $call"
 }
 
 managed()
 {
-	insmod "$build/kernel/drivers/cdm/cdm_sim.ko" || die "cdm_sim.ko could not be loaded"
-	for _ in $(seq 100); do
-		[ "$(cat $cdm/nodes/1/state 2>/dev/null)" = online ] && break
-		sleep 0.1
-	done
+	node_online
 	batches managed 1 0
 }
 
 nop()
 {
-	"$build/bin/cdmctl" policy load "$build/bpf/nop.bpf.o" --node all --pin nop \
-		>"$tmp/ctl" 2>&1 || die "nop: cdmctl could not attach it: $(cat "$tmp/ctl")"
+	load nop
 	batches nop 1 0
-	awk '$1 == "calls_migrate" { print "nop calls", $2 }' $cdm/policies/*/stats
-	"$build/bin/cdmctl" policy unload nop >"$tmp/ctl" 2>&1 ||
-		die "nop: cdmctl could not unload it: $(cat "$tmp/ctl")"
+	awk '$1 == "calls_migrate" { print "nop calls", $2 }' "$stats"
+	unload nop
 }
 
 kind=$1
 shift
-tmp=$(mktemp -d)
 insmod "$build/bench/movers-$kind/cdm_movers.ko" || die "cdm_movers.ko does not fit this kernel"
 for c in "$@"; do
 	case $c in
