@@ -120,38 +120,102 @@ test_thrash_keep_cap()
 	check_ge "$(on 1)" $((half - 1024)) "and not much less"
 }
 
+# policy_on HOW ANSWER - EVENTS gives it to each access, and will go in that way
+policy_on()
+{
+	if [ "$1" = swapped ]; then
+		OUT=$(cdmctl policy load "$EVENTS" --set access_answer="$2" --pin goes 2>&1) ||
+			fail "$OUT"
+		return
+	fi
+	rm -f "$TMP/policy"
+	"$PROGS/attach" -t 600 -s access_answer="$2" "$EVENTS" >"$TMP/policy" 2>&1 &
+	ATTACH=$!
+	wait_for 30 grep -q '^attach 0' "$TMP/policy"
+}
+
+# policy_goes HOW - away with it; swapped: for one that answers nothing
+policy_goes()
+{
+	case $1 in
+	detached)	kill -INT "$ATTACH" ;;
+	swapped)	OUT=$(cdmctl policy swap goes "$EVENTS" 2>&1) || fail "$OUT" ;;
+	killed)		kill -KILL "$ATTACH" ;;
+	*)		fail "policy_goes $1" ;;
+	esac
+}
+
+# policy_gone HOW
+policy_gone()
+{
+	if [ "$1" = swapped ]; then
+		OUT=$(cdmctl policy unload goes 2>&1) || fail "$OUT"
+	else
+		wait "$ATTACH" 2>/dev/null
+	fi
+	wait_for 20 eval '[ -z "$(ls "$CDM/policies")" ]'
+}
+
 # timeout: 180
 # a policy goes, in each way: what it kept is free within a second
 test_thrash_keep_ends()
 {
-	local how pid answer=$((DENY | KEEP * 600000))
+	local how
 
 	balancing off
 	for how in detached swapped killed; do
-		if [ $how = swapped ]; then
-			OUT=$(cdmctl policy load "$EVENTS" --set access_answer=$answer --pin keeps 2>&1) ||
-				fail "$OUT"
-		else
-			"$PROGS/attach" -t 600 -s access_answer=$answer "$EVENTS" >"$TMP/policy" 2>&1 &
-			pid=$!
-			wait_for 30 grep -q '^attach 0' "$TMP/policy"
-		fi
+		policy_on $how $((DENY | KEEP * 600000))
 		"$PROGS/moveme" -n 1 -m nohuge dev=0,256,4096,1,64,0x20 move=0 where hold move=0 where \
 			>"$TMP/moveme" &
 		wait_ready "$TMP/moveme"
 		OUT=$(cat "$TMP/moveme")
 		check_eq "$(on 1)" 256 "pages that are kept"
-		case $how in
-		detached)	kill -INT "$pid" ;;
-		swapped)	OUT=$(cdmctl policy swap keeps "$EVENTS" 2>&1) || fail "$OUT" ;;
-		killed)		kill -KILL "$pid" ;;
-		esac
+		policy_goes $how
 		sleep 1
 		pkill -USR1 -x moveme
 		wait_for 20 eval '! pgrep -x moveme >/dev/null'
 		OUT=$(cat "$TMP/moveme")
 		check_eq "$(on 0)" 256 "pages that moved after the policy was $how"
-		[ $how != swapped ] || cdmctl policy unload keeps >/dev/null || fail "unload"
+		policy_gone $how
+	done
+}
+
+# sleepers - tasks that a policy's answer has put to sleep
+sleepers()
+{
+	local pid
+
+	for pid in $(pgrep -x moveme); do
+		cat "/proc/$pid/wchan" 2>/dev/null
+		echo
+	done | grep -c '^throttle_sleep$'
+}
+
+# timeout: 180
+# a policy goes, in each way, while tasks sleep: a second later nobody sleeps on
+test_thrash_throttle_ends()
+{
+	local how i pids
+
+	balancing off
+	for how in detached swapped killed; do
+		policy_on $how $((DENY | THROTTLE * 65535))
+		# 512 armed pages each, that is 33 seconds of sleep.
+		pids=()
+		for i in 1 2 3 4; do
+			"$PROGS/moveme" -s 2048 -n 1 -m nohuge dev=0,1,0,0,0,0x40 touch=0 >"$TMP/$i" &
+			pids+=($!)
+		done
+		wait_for 60 eval '[ "$(sleepers)" -ge 3 ]'
+		policy_goes $how
+		sleep 1
+		for i in 1 2 3 4 5; do
+			check_eq "$(sleepers)" 0 "tasks that sleep on, policy $how"
+		done
+		for i in "${pids[@]}"; do
+			wait "$i" || fail "a task that slept ended with $?, policy $how"
+		done
+		policy_gone $how
 	done
 }
 
