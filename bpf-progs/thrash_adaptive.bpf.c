@@ -22,7 +22,7 @@
  * it is. Two hot spots of different processors in one block are one to it, and it moves
  * neither. The first move comes late, by design. It knows three constants of the machine
  * by guess (page_move_ns, remote_ns, near_ns), of which one is then learnt.
- * Memory: 3 MiB for what is known of 16384 blocks.
+ * Memory: 4 MiB for what is known of 16384 blocks.
  */
 #include <cdm/arm.bpf.h>
 #include <cdm/thrash_adaptive.bpf.h>
@@ -59,9 +59,10 @@ __u64 n_moves, n_pages, n_stays, n_near, n_arms, n_samples, n_failed;
 static struct {
 	__u64 asked, last;
 	__u64 want, got;	/* pages; want 0: none is measured */
+	__s32 from, to;
 } probe;
 
-/* Mean of the measurements, the latest weighing an eighth; 0: none yet. */
+/* What was measured, by and by; 0: nothing yet. */
 __u64 learnt_ns;
 
 static __always_inline __u64 page_ns(void)
@@ -71,15 +72,22 @@ static __always_inline __u64 page_ns(void)
 
 static __always_inline void learn_from(__u64 ns)
 {
+	__u64 old = page_ns();
+
 	if (ns > page_move_ns * (__u64)LEARN_FACTOR)
 		ns = page_move_ns * (__u64)LEARN_FACTOR;
 	if (ns < page_move_ns / LEARN_FACTOR)
 		ns = page_move_ns / LEARN_FACTOR;
-	learnt_ns = (learnt_ns ? (learnt_ns * 7 + ns) / 8 : ns) ?: 1;
+	/* Waiting only adds to it: what took less is nearer to the truth. */
+	if (ns < old)
+		learnt_ns = (old * 3 + ns) / 4 ?: 1;
+	else
+		learnt_ns = (old * 7 + (ns < 2 * old ? ns : 2 * old) + 7) / 8;
 }
 
-static __always_inline void probe_begin(__u64 now, __u64 pages)
+static __always_inline void probe_begin(const struct cdm_rent_event *e, __u64 pages)
 {
+	__u64 now = e->now;
 	__u64 got = probe.got;
 
 	/* Of a few it is kcdmd's answer that takes the time. */
@@ -90,6 +98,8 @@ static __always_inline void probe_begin(__u64 now, __u64 pages)
 	probe.want = 0;
 	probe.asked = now;
 	probe.got = 0;
+	probe.from = e->src;
+	probe.to = e->who;
 	probe.want = pages;
 }
 
@@ -104,7 +114,7 @@ static __always_inline void probe_pages(__u64 now, __u64 pages)
 void CDM_CALLBACK(migrated, adaptive_migrated, const struct cdm_migrated_ctx *c)
 {
 	/* The latter, if the fault was faster than kcdmd. */
-	if (learn && !c->status &&
+	if (learn && !c->status && c->src_nid == probe.from && c->dst_nid == probe.to &&
 	    (c->mover == CDM_MOVER_CDM || c->mover == CDM_MOVER_NUMA_BALANCING))
 		probe_pages(bpf_ktime_get_ns(), 1ULL << (c->order & 31));
 }
@@ -117,9 +127,11 @@ void CDM_CALLBACK(migrated, adaptive_migrated, const struct cdm_migrated_ctx *c)
 
 /* The CPU goes on, or does not: to be seen as soon as it is worth it. */
 static __always_inline void sample_more(const struct cdm_access_ctx *c,
-					struct cdm_rent_block *b, __u64 now)
+					struct cdm_rent_block *b,
+					const struct cdm_rent_space *s,
+					const struct cdm_rent_event *e)
 {
-	__u64 at = c->addr & ~(SAMPLE_BYTES - 1), pause = cdm_rent_pause(b, page_ns(), now);
+	__u64 at = c->addr & ~(SAMPLE_BYTES - 1), pause = cdm_rent_pause(b, s, e);
 	struct cdm_move_req req = {
 		.start = at,
 		.end = at + SAMPLE_BYTES,
@@ -131,19 +143,14 @@ static __always_inline void sample_more(const struct cdm_access_ctx *c,
 	};
 	int err;
 
-	/*
-	 * One at a time, but what is afar matters more: of a block in which somebody has code
-	 * and data the code comes first. One that was never heard of is lost.
-	 */
-	if (b->due && now < b->due + CDM_RENT_SLACK && (b->far || c->src_nid == c->acc_nid))
+	if (!cdm_rent_samples(b, e))
 		return;
 	err = cdm_bpf_enqueue_range(&c->common, &req, sizeof(req));
 	if (err && err != -EEXIST) {
 		__sync_fetch_and_add(&n_failed, 1);
 		return;
 	}
-	b->due = now + pause;
-	b->far = c->src_nid != c->acc_nid;
+	cdm_rent_sampled(b, e, pause);
 	__sync_fetch_and_add(&n_samples, 1);
 }
 
@@ -164,14 +171,15 @@ __u64 CDM_CALLBACK(access, adaptive_access, const struct cdm_access_ctx *c)
 		.last = last < CDM_RENT_PAGES ? last : CDM_RENT_PAGES - 1,
 	};
 	struct cdm_rent_block *b = cdm_rent_find(c->mm_cookie, c->addr >> BLOCK_SHIFT);
+	struct cdm_rent_space *s = cdm_rent_find_space(c->mm_cookie);
 
-	if (!b)
+	if (!b || !s)
 		return cdm_node(c->src_nid);
 	b->tgid = c->tgid;
-	if (!cdm_rent_access(b, &e)) {
+	if (!cdm_rent_access(b, s, &e)) {
 		__sync_fetch_and_add(e.who == e.src ? &n_near : &n_stays, 1);
 		if (e.sampled)
-			sample_more(c, b, e.now);
+			sample_more(c, b, s, &e);
 		return cdm_node(c->src_nid);
 	}
 	addr = (c->addr >> BLOCK_SHIFT << BLOCK_SHIFT) + ((__u64)b->first << CDM_PAGE_SHIFT);
@@ -181,8 +189,8 @@ __u64 CDM_CALLBACK(access, adaptive_access, const struct cdm_access_ctx *c)
 		__sync_fetch_and_add(&n_failed, 1);
 		return cdm_node(c->src_nid);
 	}
-	cdm_rent_moved(b, &e);
-	probe_begin(e.now, nr);
+	cdm_rent_moved(b, s, &e);
+	probe_begin(&e, nr);
 	__sync_fetch_and_add(&n_moves, 1);
 	__sync_fetch_and_add(&n_pages, nr);
 	/* What was touched now need not wait for kcdmd. */

@@ -23,10 +23,13 @@
  * reached, does not count: it is the bar that made it so much. If not, the bar for moves to
  * that node goes up fourfold, to 2^max_doublings at most. If so, it is halved, and once more
  * for each time that the gain is twice the price again, down to 2^-max_halvings; so is what
- * has never been tried, once. Each decay_ms that goes by without a move takes a level a step back to 0. So
- * what does not pay is done ever more rarely, and what pays ever sooner: phases that are
- * longer than the price are followed, and those much longer at once; and where one of two
- * nodes is worth it and the other is not, the block does not follow the latter.
+ * has never been tried, once. Each decay_ms that goes by without a move takes a level a step
+ * back to 0. So what does not pay is done ever more rarely, and what pays ever sooner: phases
+ * that are longer than the price are followed, and those much longer at once; and where one
+ * of several nodes is not worth it, the block does not follow that one.
+ *
+ * Blocks of an address space are used alike: one tries a node where none of them was. The
+ * others wait at the full bar until its stay is judged, and begin at half or twice that.
  *
  * A CPU's accesses are seen where a page was armed, once. How many there were is reckoned
  * from how soon it came: of N pages of which first A and, since some were armed, B were armed,
@@ -36,9 +39,10 @@
  *	 |   A pages    | B pages |		N * (seen - seen) / (A * (armed - seen) +
  *						     B * (seen - armed))
  *
- * but no more than there is time for. That needs arming again some time after an access was
- * seen: an eighth of the time for which somebody has accessed the block already, so that he
- * pays for a fault ever more rarely, 8 times while that time becomes e-fold.
+ * but no more than there is time for. When others come, who was near and was not to be seen
+ * again before may have gone on until then. That needs arming again some time after an
+ * access was seen: an eighth of the time for which somebody has accessed the block already,
+ * so that he pays for a fault ever more rarely, 8 times while that time becomes e-fold.
  *
  * Of what there is to know about a block the state has little: the pages that were
  * touched from afar are taken to be all from the first to the last of them, and it is
@@ -65,7 +69,7 @@ const volatile __u32 fault_accesses = 16;
 
 /* The bar is 2^this times the price at most, and the price by 2^this at least. Range 0..16. */
 const volatile __u32 max_doublings = 8;
-const volatile __u32 max_halvings = 4;
+const volatile __u32 max_halvings = 6;
 
 /* Without a move for so long, a level is a step nearer to 0; milliseconds. Range 1..3600000. */
 const volatile __u32 decay_ms = 4000;
@@ -79,6 +83,11 @@ const volatile __u32 decay_ms = 4000;
 
 /* A page has 64. */
 #define CDM_RENT_LINES	64
+
+/* Of so many nodes in turn each has a level of its own. */
+#define CDM_RENT_LEVELS	8
+/* A level that is not known. */
+#define CDM_RENT_NEW	127
 
 /* So much that nothing overflows. */
 #define CDM_RENT_MAX	(1LL << 60)
@@ -107,13 +116,15 @@ struct cdm_rent_block {
 	__u64 seen;		/* last one of user at an armed page, 0: none */
 	__u64 armed;		/* all of it, by the policy */
 	__u64 due;		/* some of it, likewise, or 0 */
-	__u32 far;		/* that was afar */
+	__u64 near_seen;	/* last event of who had it near before others, 0: none */
+	__u64 near_due;		/* some of it was armed for him then */
+	__u64 others_ns;	/* that their accesses took since */
+	__u32 far;		/* what is due was afar */
 	__u64 known;		/* last time that anything was */
 	__s32 who;		/* wants it */
 	__s32 user;		/* of the last event */
-	__s32 from, to;		/* of the last move */
-	__s32 level_to;		/* of the bar, for moves to each */
-	__s32 level_from;
+	__s32 to;		/* has it */
+	__s8 level[CDM_RENT_LEVELS];	/* of the bar, by node moved to */
 	__u32 arrived;		/* was seen on @to since */
 	__u32 pages;		/* that were sent after the first */
 	__u16 low, high;	/* pages that anybody has touched */
@@ -122,6 +133,26 @@ struct cdm_rent_block {
 	__u32 tgid;
 	__u32 moves;
 };
+
+/* What is known of moves of other blocks of an address space, by node. */
+enum {
+	CDM_RENT_UNTRIED,
+	CDM_RENT_TRYING,	/* one has moved, and it is not known whether that pays */
+	CDM_RENT_TRIED,
+};
+
+struct cdm_rent_space {
+	__u64 trying[CDM_RENT_LEVELS];	/* since when */
+	__u8 state[CDM_RENT_LEVELS];
+	__s8 level[CDM_RENT_LEVELS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);		/* cookie */
+	__type(value, struct cdm_rent_space);
+} rent_spaces SEC(".maps");
 
 struct cdm_rent_key {
 	__u64 mm;		/* cookie */
@@ -141,36 +172,78 @@ static __always_inline struct cdm_rent_block *cdm_rent_find(__u64 mm, __u64 bloc
 	struct cdm_rent_key key = { .mm = mm, .block = block };
 	struct cdm_rent_block *b, new = {
 		.who = NUMA_NO_NODE, .user = NUMA_NO_NODE,
-		.from = NUMA_NO_NODE, .to = NUMA_NO_NODE,
+		.to = NUMA_NO_NODE,
 	};
 
 	b = bpf_map_lookup_elem(&rent_blocks, &key);
 	if (b)
 		return b;
+	for (int i = 0; i < CDM_RENT_LEVELS; i++)
+		new.level[i] = CDM_RENT_NEW;
 	bpf_map_update_elem(&rent_blocks, &key, &new, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&rent_blocks, &key);
 }
 
-/* What there was at the last move is less by now. */
-static __always_inline __s32 cdm_rent_decayed(const struct cdm_rent_block *b, __s32 level,
-					      __u64 now)
+/* The address space of that cookie, which may be new; NULL if there is no room. */
+static __always_inline struct cdm_rent_space *cdm_rent_find_space(__u64 mm)
 {
-	__u64 gone = cdm_ns_since(b->moved, now) / (decay_ms * 1000000ULL);
+	struct cdm_rent_space *s = bpf_map_lookup_elem(&rent_spaces, &mm), new = {};
 
-	if (level < 0)
-		return gone < -level ? level + (__s32)gone : 0;
-	return gone < level ? level - (__s32)gone : 0;
+	if (s)
+		return s;
+	bpf_map_update_elem(&rent_spaces, &mm, &new, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&rent_spaces, &mm);
 }
 
-/* Of moves to a node, before the present stay is judged. */
-static __always_inline __s32 cdm_rent_level(const struct cdm_rent_block *b, __s32 nid,
-					    __u64 now)
+/* Nothing may come of it: it did not arrive, it is not told of near accesses, it has gone. */
+static __always_inline __u32 cdm_rent_state(const struct cdm_rent_space *s, __u32 nid, __u64 now)
 {
-	if (b->moved && nid == b->to)
-		return cdm_rent_decayed(b, b->level_to, now);
-	if (b->moved && nid == b->from)
-		return cdm_rent_decayed(b, b->level_from, now);
-	return max_halvings ? -1 : 0;
+	__u32 i = nid % CDM_RENT_LEVELS;
+
+	if (s->state[i] == CDM_RENT_TRYING &&
+	    cdm_ns_since(s->trying[i], now) > decay_ms * 1000000ULL)
+		return CDM_RENT_UNTRIED;
+	return s->state[i];
+}
+
+/* One tries at the half, others wait for what comes of it. */
+static __always_inline __s32 cdm_rent_start(const struct cdm_rent_space *s, __u32 nid, __u64 now)
+{
+	__u32 state = cdm_rent_state(s, nid, now);
+	__s32 level = s->level[nid % CDM_RENT_LEVELS];
+
+	if (state == CDM_RENT_TRYING)
+		return 0;
+	if (state == CDM_RENT_UNTRIED)
+		level = -1;
+	if (level < 0)
+		return max_halvings ? level : 0;
+	return max_doublings ? level : 0;
+}
+
+/* The stay of one at a node has paid for itself, or has not. */
+static __always_inline void cdm_rent_tried(struct cdm_rent_space *s, __u32 nid, bool paid)
+{
+	s->level[nid % CDM_RENT_LEVELS] = paid ? -1 : 1;
+	s->state[nid % CDM_RENT_LEVELS] = CDM_RENT_TRIED;
+}
+
+/*
+ * Of moves to a node, before the present stay is judged. What there was at the last move is
+ * less by now.
+ */
+static __always_inline __s32 cdm_rent_level(const struct cdm_rent_block *b,
+					    const struct cdm_rent_space *s, __u32 nid, __u64 now)
+{
+	__s32 level = b->level[nid % CDM_RENT_LEVELS];
+	__u64 gone;
+
+	if (level == CDM_RENT_NEW)
+		return cdm_rent_start(s, nid, now);
+	gone = cdm_ns_since(b->moved, now) / (decay_ms * 1000000ULL);
+	if (level < 0)
+		return gone < (__u64)-level ? level + (__s32)gone : 0;
+	return gone < (__u64)level ? level - (__s32)gone : 0;
 }
 
 /* There and back. */
@@ -179,39 +252,44 @@ static __always_inline __u64 cdm_rent_price(const struct cdm_rent_block *b, __u6
 	return 2 * page_ns * (b->last - b->first + 1);
 }
 
-/* The level of moves to where the block is, or was taken from, as its stay ends. */
-static __always_inline __s32 cdm_rent_judged(const struct cdm_rent_block *b, __u64 page_ns,
-					     __u64 now)
+/* The level of moves to where the block is, as its stay ends. */
+static __always_inline __s32 cdm_rent_judged(const struct cdm_rent_block *b,
+					     struct cdm_rent_space *s, __u64 page_ns, __u64 now)
 {
 	__u64 price = (b->moved ? b->price : cdm_rent_price(b, page_ns)) ?: 1;
 	__s64 gain = b->earned + (__s64)b->debt;
 	__u64 times = gain > 0 ? gain / price : 0;
-	__s32 level = cdm_rent_level(b, b->to, now);
+	__s32 level = cdm_rent_level(b, s, b->to, now);
 
 	level -= (times >= 1) + (times >= 2) + (times >= 4) + (times >= 8);
 	/* Nobody chose where it was first. */
 	if (!times && b->moved)
 		level += 2;
+	if (b->moved)
+		cdm_rent_tried(s, b->to, times);
 	if (level < -(__s32)max_halvings)
 		level = -(__s32)max_halvings;
 	return level < (__s32)max_doublings ? level : (__s32)max_doublings;
 }
 
 /* What whoever wants the block has to pay first. */
-static __always_inline __u64 cdm_rent_bar(const struct cdm_rent_block *b, __u64 page_ns,
+static __always_inline __u64 cdm_rent_bar(const struct cdm_rent_block *b,
+					  const struct cdm_rent_space *s, __u64 page_ns,
 					  __u64 now)
 {
 	__u64 price = cdm_rent_price(b, page_ns);
-	__s32 level = cdm_rent_level(b, b->who, now);
+	__s32 level = cdm_rent_level(b, s, b->who, now);
 
 	return level < 0 ? price >> (-level & 31) : price << (level & 31);
 }
 
 /* When to look again: it is no use to do so more often than the decision takes. */
-static __always_inline __u64 cdm_rent_pause(const struct cdm_rent_block *b, __u64 page_ns,
-					    __u64 now)
+static __always_inline __u64 cdm_rent_pause(const struct cdm_rent_block *b,
+					    const struct cdm_rent_space *s,
+					    const struct cdm_rent_event *e)
 {
-	__u64 pause = cdm_rent_bar(b, page_ns, now) / 16, eighth = cdm_ns_since(b->began, now) / 8;
+	__u64 pause = cdm_rent_bar(b, s, e->page_ns, e->now) / 16;
+	__u64 eighth = cdm_ns_since(b->began, e->now) / 8;
 
 	if (pause < eighth)
 		pause = eighth;
@@ -221,20 +299,45 @@ static __always_inline __u64 cdm_rent_pause(const struct cdm_rent_block *b, __u6
 /* Somebody else armed it all, if it was so much later than what is known of. */
 #define CDM_RENT_SLACK	2000000ULL
 
-/* Pages of the block that are armed, as far as is known, when one of them is accessed. */
-static __always_inline __u64 cdm_rent_left(struct cdm_rent_block *b, __u64 pages, __u64 at)
+/*
+ * After a CPU's access: shall some pages be armed again? One time after the other, but what
+ * is afar matters more: of a block in which somebody has code and data the code comes first.
+ * One that was never heard of is lost.
+ */
+static __always_inline bool cdm_rent_samples(const struct cdm_rent_block *b,
+					     const struct cdm_rent_event *e)
+{
+	return !b->due || e->now >= b->due + CDM_RENT_SLACK || (!b->far && e->src != e->who);
+}
+
+/* They will be, after @pause. */
+static __always_inline void cdm_rent_sampled(struct cdm_rent_block *b,
+					     const struct cdm_rent_event *e, __u64 pause)
+{
+	b->due = e->now + pause;
+	b->far = e->src != e->who;
+}
+
+/*
+ * Pages of the block that are armed, as far as is known, when @here of them are accessed: one,
+ * or what one huge entry maps, which is armed as a whole.
+ */
+static __always_inline __u64 cdm_rent_left(struct cdm_rent_block *b, __u64 pages, __u64 here,
+					   __u64 at)
 {
 	__u64 left = b->left;
 
 	if (b->due && at >= b->due && at - b->due <= CDM_RENT_SLACK) {
-		left += CDM_RENT_SAMPLE;
+		left += here > CDM_RENT_SAMPLE ? here : CDM_RENT_SAMPLE;
 		b->due = 0;
 	} else if (at > b->known + CDM_RENT_SLACK) {
 		left = pages;
 	}
 	if (at > b->known)
 		b->known = at;
-	return !left ? 1 : left < pages ? left : pages;
+	if (left < here)
+		left = here;
+	return left < pages ? left : pages;
 }
 
 /* Accesses that an event stands for. */
@@ -242,12 +345,14 @@ static __always_inline __u64 cdm_rent_accesses(struct cdm_rent_block *b,
 					       const struct cdm_rent_event *e)
 {
 	__u64 pages = b->high - b->low + 1, left, before = b->left, seen = b->seen;
-	__u64 armed = e->now - e->gap, nr = 1, could, most;
+	__u64 armed = e->now - e->gap, here = e->last - e->first + 1, nr = 1, could, most;
 
 	if (!e->sampled)
 		return e->accesses;
-	left = e->gap ? cdm_rent_left(b, pages, armed) : before ?: 1;
-	b->left = left - 1;
+	left = before > here ? before : here;
+	if (e->gap)
+		left = cdm_rent_left(b, pages, here, armed);
+	b->left = left > here ? left - here : 0;
 	b->seen = e->now;
 	if (!seen || seen >= e->now)
 		return e->accesses;
@@ -265,11 +370,60 @@ static __always_inline __u64 cdm_rent_accesses(struct cdm_rent_block *b,
 	return nr > e->accesses ? nr : e->accesses;
 }
 
+/*
+ * Whoever is afar owes so much less. What is reckoned of a CPU is too little where less was
+ * armed than is thought, by a third say: who has it near has the benefit of the doubt.
+ */
+static __always_inline __u64 cdm_rent_take_off(struct cdm_rent_block *b, __u64 cost)
+{
+	__u64 taken = b->debt > cost ? cost : b->debt;
+
+	b->debt -= taken;
+	return taken;
+}
+
+/* Near has saved it. The first of an address space to have paid tells the others. */
+static __always_inline void cdm_rent_earn(struct cdm_rent_block *b, struct cdm_rent_space *s,
+					  __u64 cost)
+{
+	__s64 price = b->price;
+
+	if (b->earned >= CDM_RENT_MAX)
+		return;
+	b->earned += cost;
+	if (b->moved && b->earned >= price && b->earned - (__s64)cost < price)
+		cdm_rent_tried(s, b->to, true);
+}
+
+/*
+ * Others used the block in between. Who was near and went unseen may have gone on until
+ * they began, if he was not to be seen again before; and would have paid for a move.
+ */
+static __always_inline void cdm_rent_unseen(struct cdm_rent_block *b, struct cdm_rent_space *s)
+{
+	__u64 began = cdm_ns_since(b->others_ns, b->touched), ns;
+
+	if (b->near_seen && began > b->near_seen && b->near_due > began) {
+		ns = (began - b->near_seen) / near_ns * remote_ns;
+		if (b->to != b->who)
+			cdm_rent_take_off(b, ns);
+		cdm_rent_earn(b, s, ns);
+	}
+	b->near_seen = 0;
+}
+
 /* Who accesses the block, and since when. */
-static __always_inline void cdm_rent_user(struct cdm_rent_block *b,
+static __always_inline void cdm_rent_user(struct cdm_rent_block *b, struct cdm_rent_space *s,
 					  const struct cdm_rent_event *e)
 {
 	if (b->user != e->who || cdm_ns_since(b->touched, e->now) > CDM_RENT_PAUSE) {
+		if (e->who == b->to) {
+			cdm_rent_unseen(b, s);
+		} else if (b->user == b->to) {
+			b->near_seen = b->seen;
+			b->near_due = b->due;
+			b->others_ns = 0;
+		}
 		b->user = e->who;
 		b->began = e->now;
 		b->seen = 0;
@@ -287,22 +441,18 @@ static __always_inline void cdm_rent_begin(struct cdm_rent_block *b,
 	b->last = e->last;
 }
 
-static __always_inline void cdm_rent_take_off(struct cdm_rent_block *b, __u64 cost)
-{
-	b->debt = b->debt > cost ? b->debt - cost : 0;
-}
-
 /*
  * Accesses of one node to pages of a block. True: b->first to b->last should move to
  * e->who. Then it is to be told by cdm_rent_moved() if they do; if not, the next access
  * asks for it again.
  */
 static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
+					    struct cdm_rent_space *s,
 					    const struct cdm_rent_event *e)
 {
-	__u64 cost, paid;
+	__u64 cost, paid, nr, taken = 0;
 
-	cdm_rent_user(b, e);
+	cdm_rent_user(b, s, e);
 	if (b->to == NUMA_NO_NODE) {
 		b->to = e->src;
 		b->low = e->first;
@@ -314,13 +464,16 @@ static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
 		b->high = e->last;
 	if (e->src == b->to)
 		b->arrived = 1;
-	paid = cost = cdm_rent_accesses(b, e) * remote_ns;
+	nr = cdm_rent_accesses(b, e);
+	if (e->who != b->to)
+		b->others_ns += nr * (remote_ns + near_ns);
+	paid = cost = nr * remote_ns;
 	if (e->who == e->src) {
-		if (e->who == b->to && b->earned < CDM_RENT_MAX)
-			b->earned += cost;
 		/* Who has a part of it, and wants the rest, loses nothing by a move. */
 		if (e->who != b->who)
-			cdm_rent_take_off(b, cost);
+			taken = cdm_rent_take_off(b, e->sampled ? cost + cost / 2 : cost);
+		if (e->who == b->to)
+			cdm_rent_earn(b, s, taken > cost ? taken : cost);
 		return false;
 	}
 	if (e->src == b->to && b->earned > -CDM_RENT_MAX)
@@ -343,7 +496,7 @@ static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
 		b->last = e->last;
 	if (b->debt < CDM_RENT_MAX)
 		b->debt += paid;
-	return b->debt >= cdm_rent_bar(b, e->page_ns, e->now);
+	return b->debt >= cdm_rent_bar(b, s, e->page_ns, e->now);
 }
 
 /*
@@ -351,29 +504,43 @@ static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
  * behind of the block, which prolongs the stay; unless it is too much for that.
  */
 static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
+					   struct cdm_rent_space *s,
 					   const struct cdm_rent_event *e)
 {
-	__u32 pages = e->last - e->first + 1;
-	__s32 judged = cdm_rent_judged(b, e->page_ns, e->now);
-	__s32 to = e->who == b->to ? judged : cdm_rent_level(b, e->who, e->now);
-	__s32 from = e->src == b->to ? judged : cdm_rent_level(b, e->src, e->now);
+	__u32 pages = e->last - e->first + 1, target = (__u32)e->who % CDM_RENT_LEVELS;
+	__s32 judged, level;
 
-	b->debt = 0;
+	/* All that moves is armed when it has, whoever was to be seen before. */
+	b->left = b->last - b->first + 1;
+	b->seen = 0;
+	b->due = 0;
 	if (b->moved && e->who == b->to && (!b->arrived || b->pages <= CDM_RENT_PAGES)) {
 		if (b->arrived) {
 			b->pages += pages;
 			b->price += 2 * pages * e->page_ns;
 		}
+		b->debt = 0;
 		return;
 	}
-	b->pages = 0;
-	b->level_to = to;
-	b->level_from = from;
+	judged = cdm_rent_judged(b, s, e->page_ns, e->now);
+	level = cdm_rent_level(b, s, e->who, e->now);
+	for (__u32 i = 0; i < CDM_RENT_LEVELS; i++)
+		if (b->level[i] != CDM_RENT_NEW)
+			b->level[i] = cdm_rent_level(b, s, i, e->now);
+	b->level[(__u32)b->to % CDM_RENT_LEVELS] = judged;
+	if ((__u32)b->to % CDM_RENT_LEVELS != target)
+		b->level[target] = level;
+	if (cdm_rent_state(s, target, e->now) == CDM_RENT_UNTRIED) {
+		s->trying[target] = e->now;
+		s->state[target] = CDM_RENT_TRYING;
+	}
 	b->price = cdm_rent_price(b, e->page_ns);
 	b->moved = e->now ?: 1;
-	b->from = e->src;
 	b->to = e->who;
+	b->debt = 0;
+	b->pages = 0;
 	b->earned = 0;
+	b->near_seen = 0;
 	b->arrived = 0;
 	b->moves++;
 }

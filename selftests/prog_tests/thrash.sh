@@ -263,6 +263,60 @@ test_thrash_adaptive_steps()
 		# So does time: after twenty seconds it is 100 again.
 		20000000011 8 0 1 0 1 99 = stay
 		20000000012 8 0 1 0 1 1 = move 1
+		# Each node has its own: the third, which paid, and the first when its turn comes.
+		1 9 0 1 0 1 50 = move 1
+		2 9 0 1 0 1 1800 = stay
+		3 9 0 2 0 1 50 = move 2
+		4 9 0 2 0 1 1800 = stay
+		5 9 0 1 0 1 3 = stay
+		6 9 0 1 0 1 1 = move 1
+		# While one block tries a node, others wait at the full bar; if it pays, they need half.
+		1 10 0 1 0 1 50 = move 1
+		2 10 512 1 0 1 99 = stay
+		3 10 512 1 0 1 1 = move 1
+		4 10 0 1 0 1 100 = stay
+		5 10 1024 1 0 1 49 = stay
+		6 10 1024 1 0 1 1 = move 1
+		# If it does not, twice as much.
+		1 11 0 1 0 1 50 = move 1
+		2 11 0 0 0 1 50 = move 0
+		3 11 512 1 0 1 199 = stay
+		4 11 512 1 0 1 1 = move 1
+	END
+}
+
+# timeout: 120
+# thrash_adaptive: what a CPU accessed, of which a few accesses were seen
+test_thrash_adaptive_seen()
+{
+	# Of a CPU: time mm page node home pages+1024*microseconds-armed 0
+	as_said adaptive -s max_halvings=0 <<-END
+		# From 1001000 on, to be seen again at 1003500; others from 1003000 on: 20 accesses.
+		1000000 1 0 1 0 1 60 = stay
+		1001000 1 0 0 0 1025 0 = stay
+		1004000 1 0 1 0 1 2 = stay
+		1005000 1 0 0 0 1025 0 = stay
+		1006000 1 0 1 0 1 99 = stay
+		1007000 1 0 1 0 1 1 = move 1
+		# They come at 1005000, and he was not seen before: none. The 16 of a fault count as 24.
+		1000000 2 0 1 0 1 60 = stay
+		1001000 2 0 0 0 1025 0 = stay
+		1006000 2 0 1 0 1 2 = stay
+		1007000 2 0 0 0 1025 0 = stay
+		1008000 2 0 1 0 1 85 = stay
+		1009000 2 0 1 0 1 1 = move 1
+		# A huge page, seen 20 us after it was armed and not before for 1.3 ms: 65 times 64.
+		1000000 3 0 1 0 512 30000 = stay
+		2000000 3 0 0 0 1024512 0 = stay
+		3300000 3 0 0 0 20992 0 = stay
+		4000000 3 0 1 0 512 27463 = stay
+		5000000 3 0 1 0 512 1 = move 1
+		# Not 192, for which there is no time, but 30 in 3000 ns.
+		1000000 4 0 1 0 1 90 = stay
+		1001000 4 0 0 0 1025 0 = stay
+		1004000 4 0 0 0 1025 0 = stay
+		1006000 4 0 1 0 1 78 = stay
+		1007000 4 0 1 0 1 1 = move 1
 	END
 }
 

@@ -9,7 +9,7 @@
  * The memory is touched first by the CPU. A turn of a device is DEV accesses, one of the
  * CPU, which is the last, CPU; then the next one's turn comes, by handshake: turns are
  * counted in accesses and not in time. Of more than 8192 accesses each that is made stands
- * for several, as a thread that reads a few lines of a page does. -u: to random pages, else
+ * for several, but not for more than 64, as a thread that reads the lines of a page does. -u: to random pages, else
  * in order. -x: the CPU uses every other page, devices those between (false sharing in a
  * large folio). -p: the CPU only writes, devices only read. -D: DWELL turns of one before
  * the next one's come (a phase). -l, -r: how long an access takes to the accessor's own
@@ -41,6 +41,7 @@
 #define PAGE		4096UL
 #define ALIGN_TO	(2UL << 20)
 #define MAX_MADE	8192ULL
+#define MAX_WEIGHT	64ULL
 
 #define MAX_DEVICES	2
 
@@ -70,12 +71,20 @@ static void die(const char *what)
 	exit(1);
 }
 
+/* How many of these accesses are made. */
+static unsigned long long to_make(unsigned long long want)
+{
+	if (want <= MAX_MADE)
+		return want;
+	return want / MAX_WEIGHT > MAX_MADE ? want / MAX_WEIGHT : MAX_MADE;
+}
+
 /* @nid: of the device, negative if it is the CPU's turn. */
 static void take_turn(int fd, char *mem, int nid, unsigned long long seed)
 {
 	bool device = nid >= 0;
 	unsigned long long want = device ? opt.dev : opt.cpu;
-	unsigned long long made = want < MAX_MADE ? want : MAX_MADE, own;
+	unsigned long long made = to_make(want), own;
 	struct cdm_sim_run run = {
 		.size = sizeof(run),
 		.version = CDM_SIM_VERSION,
