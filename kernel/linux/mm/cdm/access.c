@@ -202,19 +202,14 @@ static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio
 /* ---- the event ------------------------------------------------------------- */
 
 /*
- * Who answers for it, NULL if nobody does; @nid: the node it is theirs for. @node: that of
- * the folio, NULL if it is not managed.
+ * Who answers for what lives on no managed node, NULL if nobody does; @nid: the node that
+ * it is theirs for, NUMA_NO_NODE if none.
  */
-static __always_inline struct cdm_policy *access_owner(const struct cdm_access_ctx *ctx,
-						       const struct cdm_node *node,
-						       const struct mm_struct *mm, int *nid)
+static struct cdm_policy *owner_elsewhere(const struct cdm_access_ctx *ctx,
+					  const struct cdm_table *t,
+					  const struct mm_struct *mm, int *nid)
 {
-	const struct cdm_table *t = rcu_dereference(cdm_table);
-	struct cdm_policy *p;
-
-	if (node)
-		*nid = ctx->src_nid;
-	else if (ctx->kind != CDM_ACCESS_HINT)
+	if (ctx->kind != CDM_ACCESS_HINT)
 		*nid = ctx->acc_nid;
 	else if (ctx->def_nid != NUMA_NO_NODE && cdm_node_managed(ctx->def_nid))
 		*nid = ctx->def_nid;
@@ -223,10 +218,7 @@ static __always_inline struct cdm_policy *access_owner(const struct cdm_access_c
 		*nid = NUMA_NO_NODE;
 	else
 		return NULL;
-	if (unlikely(!t))
-		return NULL;
-	p = *nid == NUMA_NO_NODE ? t->all[CDM_CB_ACCESS] : t->owner[CDM_CB_ACCESS][*nid];
-	return p && likely(!atomic_read(&p->ejected)) ? p : NULL;
+	return *nid == NUMA_NO_NODE ? t->all[CDM_CB_ACCESS] : t->owner[CDM_CB_ACCESS][*nid];
 }
 
 static __always_inline void fill_folio(struct cdm_access_ctx *ctx, struct folio *folio,
@@ -301,38 +293,45 @@ static __always_inline int ask_access(struct cdm_access_ctx *ctx, struct folio *
 {
 	struct cdm_call call __uninitialized;
 	struct mm_struct *mm = vma->vm_mm;
-	struct cdm_node *node = NULL;
+	int owned = folio_nid(folio), nid = ctx->def_nid;
+	const struct cdm_table *t;
+	struct cdm_node *node;
 	struct cdm_policy *p;
-	int nid;
 	u64 ans;
 
-	ctx->src_nid = folio_nid(folio);
+	ctx->src_nid = owned;
 	cdm_direct_begin();
-	if (cdm_node_managed(ctx->src_nid))
-		node = cdm_node_of(ctx->src_nid);
-	/* There is nothing to copy. */
-	nid = NUMA_NO_NODE;
-	if (node && unlikely(READ_ONCE(node->lost)))
+	t = rcu_dereference(cdm_table);
+	node = cdm_node_of(owned);
+	if (node && unlikely(READ_ONCE(node->lost))) {
+		/* There is nothing to copy. */
+		nid = NUMA_NO_NODE;
 		goto out;
-	p = access_owner(ctx, node, mm, &call.nid);
-	nid = ctx->def_nid;
-	if (!p)
+	}
+	if (unlikely(!t))
+		goto out;
+	p = likely(node) ? t->owner[CDM_CB_ACCESS][owned] : owner_elsewhere(ctx, t, mm, &owned);
+	if (!p || unlikely(atomic_read(&p->ejected)))
 		goto out;
 
 	call.policy = p;
+	call.nid = owned;
 	call.cb = CDM_CB_ACCESS;
 	call.memcg = folio_memcg(folio);
 	call.dump = NULL;
 	ctx->common.call = &call;
 	ctx->cgroup_id = cdm_memcg_id(call.memcg);
-	ctx->mm_cookie = cdm_mm_cookie(mm);
+	ctx->mm_cookie = cdm_known_cookie(mm);
 	ctx->tgid = cdm_mm_tgid(mm);
 	ctx->vm_flags = vma->vm_flags;
-	ctx->armed_ns = hint && READ_ONCE(cdm_armed) ? cdm_armed_ago(mm, ctx->addr) : 0;
+	ctx->armed_ns = 0;
+	if (hint && unlikely(READ_ONCE(cdm_armed)))
+		ctx->armed_ns = cdm_armed_ago(mm, ctx->addr);
 	fill_folio(ctx, folio, node);
 
 	ans = run_access(p, ctx);
-	trace_cdm_access(ctx, p->id, ans);
+	if (trace_cdm_access_enabled())
+		trace_cdm_access(ctx, p->id, ans);
 	if (likely(!ans))
 		cdm_policy_count(p, CDM_PSTAT_DEFAULT);
 	else

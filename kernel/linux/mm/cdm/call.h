@@ -50,6 +50,14 @@ static __always_inline u64 cdm_direct_call(const struct cdm_policy *p, u32 cb,
 	return p->code[cb](args);
 }
 
+/* cdm_mm_cookie() without a call, for all but the first who ask. */
+static __always_inline u64 cdm_known_cookie(struct mm_struct *mm)
+{
+	u64 cookie = atomic64_read(&mm->cdm_cookie);
+
+	return likely(cookie) ? cookie : cdm_mm_cookie(mm);
+}
+
 /* Whose address space it is; 0 if nobody's. Under RCU. */
 static __always_inline u32 cdm_mm_tgid(struct mm_struct *mm)
 {
@@ -77,9 +85,10 @@ struct cdm_sample {
 /* Counts a call; true if it is to be timed. */
 static __always_inline bool cdm_sample_due(struct cdm_policy *p, u32 cb)
 {
-	this_cpu_inc(p->stats->v[CDM_PSTAT_CALLS + cb]);
-	return unlikely(!(this_cpu_read(p->stats->v[CDM_PSTAT_CALLS + cb]) &
-			  READ_ONCE(p->sample_mask[cb])));
+	u64 __percpu *calls = &p->stats->v[CDM_PSTAT_CALLS + cb];
+
+	this_cpu_inc(*calls);
+	return unlikely(!(this_cpu_read(*calls) & READ_ONCE(p->sample_mask[cb])));
 }
 
 static inline void cdm_sample_begin(struct cdm_sample *s)
