@@ -589,13 +589,12 @@ struct cdm_ops {
 	 * that was in memory elsewhere, and for what a device's counters counted.
 	 * Default: NUMA balancing's verdict for a CPU; for a device the folio stays.
 	 *
-	 * Context: atomic, preemption off but on PREEMPT_RT; a page table may be
-	 * locked. Return: 0; a node, to which the folio, or all pages that a counter's event is about, move at once if they can,
-	 * or later with CDM_ANS_QUEUED;
-	 * CDM_ANS_DENY or the node that it is on: it stays. With these or alone, but not
-	 * with a move at once, a keep time: it stays, too. With any, microseconds that
-	 * a CPU's task sleeps before it goes on in user space, or that a device's driver
-	 * is told to wait.
+	 * Context: atomic, preemption off but on PREEMPT_RT; a page table may be locked.
+	 * Return: 0; a node, to which the folio, or all pages that a counter's event is
+	 * about, move at once if they can, or later with CDM_ANS_QUEUED; CDM_ANS_DENY or
+	 * the node that it is on: it stays. With these or alone, but not with a move at
+	 * once, a keep time: it stays, too. With any, microseconds that a CPU's task sleeps
+	 * before it goes on in user space, or that a device's driver is told to wait.
 	 */
 	__u64 (*access)(const struct cdm_access_ctx *ctx);
 
