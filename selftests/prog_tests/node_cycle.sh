@@ -118,6 +118,9 @@ test_node_cycles()
 	# A straight line through a few points that go up and down by a hundred pages has a
 	# slope of its own. One node's per-folio state alone would be 1024 pages a cycle.
 	rise=${rise%.*}
+	# In the debug guest kmemleak looks: what is freed waits there in KASAN's quarantine,
+	# and each new call path is remembered, so that six cycles say nothing.
+	[ "$DEBUG_GUEST" = 0 ] || return 0
 	check_le "${rise#-}" $((SOAK ? 1 : 32)) "pages a cycle"
 }
 
