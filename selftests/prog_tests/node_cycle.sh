@@ -135,7 +135,7 @@ failnth()
 # timeout: 300
 test_node_fail_nth()
 {
-	local n step=149 tries=0 fails=0 ko online
+	local n step=83 tries=0 fails=0 ko online
 
 	[ -w /proc/self/fail-nth ] || skip "a kernel without fault injection"
 	[ "$SOAK" = 0 ] || step=1
