@@ -9,12 +9,12 @@
  * The memory is touched first by the CPU. A turn of a device is DEV accesses, one of the
  * CPU, which is the last, CPU; then the next one's turn comes, by handshake: turns are
  * counted in accesses and not in time. Of more than 8192 accesses each that is made stands
- * for several, but not for more than 64, as a thread that reads the lines of a page does. -u: to random pages, else
- * in order. -x: the CPU uses every other page, devices those between (false sharing in a
- * large folio). -p: the CPU only writes, devices only read. -D: DWELL turns of one before
- * the next one's come (a phase). -l, -r: how long an access takes to the accessor's own
- * node and to another; what has to be done meanwhile, a move that was queued say, is done
- * meanwhile.
+ * for several, but not for more than 64, as a thread that reads the lines of a page does.
+ * -u: to random pages, else in order. -x: the CPU uses every other page, devices those
+ * between (false sharing in a large folio). -p: the CPU only writes, devices only read.
+ * -D: DWELL turns of one before the next one's come (a phase). -l, -r: how long an access
+ * takes to the accessor's own node and to another; what has to be done meanwhile, a move
+ * that was queued say, is done meanwhile.
  *
  * A device has access counters, of what its own memory serves, too; and when its turn
  * ends its driver arms what it has used, so that the CPU's next access is seen.
