@@ -248,15 +248,18 @@ test_thrash_hostile()
 # uses node 0: EVENTS, MOVED pages, SECONDS_RUN, and pages of the other that moved in OTHERS
 hostile()
 {
-	local set=() v began=$SECONDS moved
+	local set=() v began=$SECONDS moved arm=dev=0,1,0,0,0,0x40
 
 	for v; do
 		set+=(-s "$v")
 	done
 	"$PROGS/moveme" -s 8192 -n 0 -m nohuge where use=12 where >"$TMP/other" &
 	moved=$(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat)
+	# Armed four times: a page whose move took longer than the policy waits is not armed
+	# again by it.
 	OUT=$("$PROGS/attach" -k -d n_events -d n_refused "${set[@]}" "$PROGS/hostile.bpf.o" \
-		"$PROGS/moveme" -s 128 -n 1 -m nohuge dev=0,1,0,0,0,0x40 use=4 where 2>&1) ||
+		"$PROGS/moveme" -s 128 -n 1 -m nohuge $arm use=1 $arm use=1 $arm use=1 $arm use=1 \
+		where 2>&1) ||
 		fail "$*: $OUT"
 	MOVED=$(($(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat) - moved))
 	SECONDS_RUN=$((SECONDS - began + 1))

@@ -26,8 +26,11 @@ __u64 CDM_CALLBACK(access, hostile_access, const struct cdm_access_ctx *c)
 		.tgid = c->tgid,
 		.nid = NUMA_NO_NODE,
 		.flags = CDM_MOVE_ARM,
-		/* When it has moved. */
-		.delay_us = 200,
+		/*
+		 * When it has moved, which disarms: a move takes milliseconds where the
+		 * guest is emulated on a busy machine.
+		 */
+		.delay_us = 5000,
 	};
 	__u64 to = cdm_node(0);
 	int err;
