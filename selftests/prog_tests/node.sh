@@ -401,6 +401,58 @@ test_node_sim_patterns()
 	mod_unload cdm_sim
 }
 
+# a chain of pointers is followed, all of it, and what points out of the range is an error
+# timeout: 90
+test_node_sim_chase()
+{
+	mod_load cdm_sim nodes=1
+	sim -k ring -p chase -w 0 -s 128 -n 16384
+	check_eq "$(value "done")" 16384 "accesses"
+	check_eq "$(value checksum)" "$(value sum)" "what it read, against the sum of all words"
+	check_eq "$(value checksum)" $(($(value expect) * 8)) "... which are all different"
+	# Word 0 says 0, and a device that is told to stay there stays.
+	sim -k cpu -p chase -w 0 -s 64 -n 1000
+	check_eq "$(value "done"):$(value checksum)" 1000:0 "a chain of one word"
+	mod_unload cdm_sim
+}
+
+# how often each 2 MiB was accessed
+# timeout: 90
+test_node_sim_counts()
+{
+	local n
+
+	mod_load cdm_sim nodes=1
+	sim -p strided -s 5120 -n 2560
+	check_eq "$(value count_0) $(value count_1) $(value count_2)" "1024 1024 512" "in order"
+	sim -p uniform -s 4096 -n 20000 -S 1
+	n=$(($(value count_0) + $(value count_1)))
+	check_eq "$n" "$(value "done")" "at random, all together"
+	check_ge "$(value count_0)" 9500 "... the first half"
+	check_le "$(value count_0)" 10500 "... the first half"
+	mod_unload cdm_sim
+}
+
+# the calling CPU accesses and not the device, and all are counted alike
+# timeout: 90
+test_node_sim_cpu()
+{
+	local dev
+
+	mod_load cdm_sim nodes=1
+	sim -k cpu -p uniform -w 0 -s 4096 -n 20000 -S 1
+	check_eq "$(value hits):$(value misses)" 0:20000 "the device's hits on memory of node 0"
+	dev=$(value checksum):$(value count_0)
+	sim -C -k cpu -p uniform -w 0 -s 4096 -n 20000 -S 1
+	check_eq "$(value hits):$(value misses)" 20000:0 "the CPU's"
+	check_eq "$(value checksum):$(value count_0)" "$dev" "what it read, and where, with the same seed"
+	# What faults there is the CPU's fault.
+	sim -C -p strided -s 2048
+	check_eq "$(value resident_0):$(value dev_faults)" 512:0 "pages near the CPU, faults of the device"
+	check_eq "$(value sum)" 512 "words written"
+	mod_unload cdm_sim
+}
+
 # the same seed gives the same accesses, another seed others
 test_node_sim_seed()
 {

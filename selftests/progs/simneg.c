@@ -146,15 +146,20 @@ static void fields(void)
 	CHECK_RUN("check-without-cache", EINVAL, q.run.flags = CDM_SIM_RUN_CHECK);
 	CHECK_RUN("deaf-without-check", EINVAL,
 		  q.run.flags = CDM_SIM_RUN_CACHE | CDM_SIM_RUN_DEAF);
-	CHECK_RUN("reserved", EINVAL, q.run.reserved[0] = 1ULL << 63);
+	CHECK_RUN("counts-nowhere", EFAULT, q.run.counts = PAGE);
+	CHECK_RUN("counts-many", EINVAL, (q.run.counts = (uintptr_t)mem, q.run.addr = PAGE,
+					  q.run.len = 1ULL << 42));
 	CHECK_RUN("trace", EINVAL, q.run.trace = (uintptr_t)mem);
 	CHECK_RUN("counters", EINVAL, q.run.counter_threshold = 256);
 	CHECK_RUN("weight", EINVAL, q.run.weight = (1ULL << 20) + 1);
 	CHECK_RUN("near-ns", EINVAL, q.run.near_ns = (1U << 20) + 1);
 	CHECK_RUN("far-ns", EINVAL, q.run.far_ns = (1U << 20) + 1);
 	CHECK_RUN("cpu-flags", EINVAL, q.run.flags = CDM_SIM_RUN_CPU | CDM_SIM_RUN_ARM);
-	CHECK_RUN("pattern-reserved", EOPNOTSUPP, q.run.pattern = CDM_SIM_PINGPONG);
 	CHECK_RUN("chase-stride", EINVAL, (q.run.pattern = CDM_SIM_CHASE, q.run.stride = 4096));
+	CHECK_RUN("chase-out", ERANGE, (q.run.pattern = CDM_SIM_CHASE, q.run.write_pct = 0,
+					*(uint64_t *)mem = SIZE));
+	CHECK_RUN("chase-odd", ERANGE, (q.run.pattern = CDM_SIM_CHASE, q.run.write_pct = 0,
+					*(uint64_t *)mem = 12));
 	CHECK_RUN("pattern-unknown", EINVAL, q.run.pattern = 99);
 	CHECK_RUN("accesses-0", EINVAL, q.run.accesses = 0);
 	CHECK_RUN("accesses-many", EINVAL, q.run.accesses = (1ULL << 40) + 1);

@@ -4,12 +4,13 @@
  * says what came of it, one "KEY VALUE" a line.
  *
  *	simrun [-d DEVICE] [-s KIB] [-p PATTERN] [-t STRIDE] [-n ACCESSES]
- *	       [-w PCT] [-S SEED] [-z SKEW] [-k KIND] [-m huge|nohuge] [-H SEC]
+ *	       [-w PCT] [-S SEED] [-z SKEW] [-k KIND] [-m huge|nohuge] [-H SEC] [-C]
  *
- * KIND is what the device finds:
+ * -C: the caller accesses, as a CPU, and not the device. KIND is what the device finds:
  *
  *	anon	nothing: private memory that was never touched
  *	cpu	private memory that the CPU has written: word I holds I
+ *	ring	the same, but a word says where the next is, and the last where the first
  *	read	private memory that the CPU has read, hence the zero page
  *	shmem	shared anonymous memory that was never touched
  *	ro	private memory that may only be read
@@ -19,6 +20,7 @@
  *	spin	anon, and a CPU reads it all the time meanwhile
  *
  * Keys: ret (0 or the errno), the results of struct cdm_sim_run, served_N,
+ * count_N (accesses to the Nth CDM_SIM_COUNT_BYTES), hits, misses,
  * resident_N (pages now on node N), absent, sum (of all words, as the CPU reads
  * them), expect (the checksum that a sequential read of all words should give),
  * top (accesses to the most written block of STRIDE bytes) and charged (bytes
@@ -61,6 +63,10 @@ static struct env {
 		.write_pct = 100,
 	},
 };
+
+/* The first of them are enough. */
+#define NR_COUNTS	64
+static __u64 *counts;
 
 static void die(const char *what)
 {
@@ -128,6 +134,10 @@ static void prepare(uint64_t *p, size_t size)
 	if (is("cpu") || is("child")) {
 		for (i = 0; i < size / sizeof(*p); i++)
 			p[i] = i;
+	} else if (is("ring")) {
+		/* Odd, so that it comes by all words of a power of two; to another page. */
+		for (i = 0; i < size / sizeof(*p); i++)
+			p[i] = (i + 4099) % (size / sizeof(*p)) * sizeof(*p);
 	} else if (is("read")) {
 		for (i = 0; i < size / sizeof(*p); i += PAGE / sizeof(*p))
 			sink = p[i];
@@ -153,6 +163,9 @@ static void print_results(int ret)
 	for (i = 0; i < CDM_SIM_NR_NODES; i++)
 		if (r->served[i])
 			printf("served_%d %llu\n", i, r->served[i]);
+	printf("hits %llu\nmisses %llu\n", r->hits, r->misses);
+	for (i = 0; i < NR_COUNTS && counts[i]; i++)
+		printf("count_%d %llu\n", i, counts[i]);
 }
 
 /* By asking, not by touching. */
@@ -239,6 +252,10 @@ static int run(uint64_t *p)
 		die(env.device);
 	env.run.addr = (uintptr_t)p;
 	env.run.len = env.size;
+	counts = calloc(env.size / CDM_SIM_COUNT_BYTES + 1 + NR_COUNTS, sizeof(*counts));
+	if (!counts)
+		die("calloc");
+	env.run.counts = (uintptr_t)counts;
 	if (!env.run.accesses)
 		env.run.accesses = env.size / (env.run.stride ? env.run.stride :
 					       env.run.pattern ? PAGE : 8);
@@ -250,7 +267,7 @@ static int run(uint64_t *p)
 static int pattern(const char *name)
 {
 	static const char *const names[] = {
-		"sequential", "strided", "uniform", "zipf",
+		"sequential", "strided", "uniform", "zipf", "chase",
 	};
 	size_t i;
 
@@ -266,7 +283,7 @@ int main(int argc, char **argv)
 	int opt, ret, status;
 	uint64_t *p;
 
-	while ((opt = getopt(argc, argv, "d:s:p:t:n:w:S:z:k:m:H:")) != -1) {
+	while ((opt = getopt(argc, argv, "d:s:p:t:n:w:S:z:k:m:H:C")) != -1) {
 		switch (opt) {
 		case 'd': env.device = optarg; break;
 		case 's': env.size = strtoull(optarg, NULL, 0) << 10; break;
@@ -279,6 +296,7 @@ int main(int argc, char **argv)
 		case 'k': env.kind = optarg; break;
 		case 'm': env.advice = optarg; break;
 		case 'H': env.hold = atoi(optarg); break;
+		case 'C': r->flags |= CDM_SIM_RUN_CPU; break;
 		default: return 2;
 		}
 	}

@@ -31,6 +31,7 @@ struct mm_struct;
 #define CDM_SIM_BATCH		256U
 #define CDM_SIM_WEIGHT		BIT_ULL(20)
 #define CDM_SIM_NS		BIT(20)
+#define CDM_SIM_COUNTS		BIT_ULL(20)
 
 /**
  * struct cdm_sim - one simulated device

@@ -165,8 +165,7 @@ static int check_run(const struct cdm_sim_run *req)
 	if (!req->counter_grain && (req->counter_threshold || req->counter_batch ||
 				    req->flags & CDM_SIM_RUN_COUNT_LOCAL))
 		return -EINVAL;
-	if ((req->pattern != CDM_SIM_REPLAY && (req->trace || req->trace_len)) ||
-	    memchr_inv(req->reserved, 0, sizeof(req->reserved)))
+	if (req->pattern != CDM_SIM_REPLAY && (req->trace || req->trace_len))
 		return -EINVAL;
 	if (!req->len || (req->addr | req->len) % sizeof(u64))
 		return -EINVAL;

@@ -144,8 +144,7 @@ static int replay_init(struct cdm_sim_pat *pat, const struct cdm_sim_run *req)
  * @pat: filled; cdm_sim_pat_free() it
  * @req: the request; its range is in user space
  *
- * Return: 0, -EINVAL for a request that makes no sense, -EOPNOTSUPP for a
- * reserved pattern, -ENOMEM.
+ * Return: 0, -EINVAL for a request that makes no sense, -ENOMEM.
  */
 int cdm_sim_pat_init(struct cdm_sim_pat *pat, const struct cdm_sim_run *req)
 {
@@ -170,8 +169,6 @@ int cdm_sim_pat_init(struct cdm_sim_pat *pat, const struct cdm_sim_run *req)
 		pat->addr = req->addr;
 		pat->len = req->len;
 		return 0;
-	case CDM_SIM_PINGPONG:
-		return -EOPNOTSUPP;
 	case CDM_SIM_REPLAY:
 		return req->stride || req->zipf_skew || req->write_pct ?
 		       -EINVAL : replay_init(pat, req);

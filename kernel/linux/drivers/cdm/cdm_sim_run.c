@@ -48,6 +48,7 @@ struct sim_run {
 	struct cdm_sim_pat pat;
 	struct cdm_sim_cache *cache;	/* NULL without */
 	struct cdm_sim_counters *counters;	/* likewise */
+	u64 *counts;			/* likewise, of CDM_SIM_COUNT_BYTES each */
 	u64 value;			/* of the last access, and who served it */
 	int nid;
 	int nid_here;			/* the accessor's own */
@@ -276,6 +277,8 @@ static int sim_accesses(struct sim_run *run)
 	for (i = 0; i < req->accesses && !err; i++) {
 		addr = cdm_sim_pat_next(&run->pat, &write);
 		err = cpu ? access_by_cpu(run, addr, write) : access_once(run, addr, write);
+		if (!err && run->counts)
+			run->counts[(addr - req->addr) / CDM_SIM_COUNT_BYTES] += req->weight ?: 1;
 		err = err ?: cdm_sim_pat_read(&run->pat, run->value);
 		if (!err && run->counters)
 			err = cdm_sim_count(run->counters, addr, write, run->nid);
@@ -332,6 +335,26 @@ static int sim_run_thread(struct sim_run *run)
 	return 0;
 }
 
+static u64 nr_counts(const struct cdm_sim_run *req)
+{
+	return DIV_ROUND_UP_ULL(req->len, CDM_SIM_COUNT_BYTES);
+}
+
+static int counts_create(struct sim_run *run)
+{
+	if (nr_counts(run->req) > CDM_SIM_COUNTS)
+		return -EINVAL;
+	run->counts = kvcalloc(nr_counts(run->req), sizeof(*run->counts), GFP_KERNEL_ACCOUNT);
+	return run->counts ? 0 : -ENOMEM;
+}
+
+/* They are the caller's, whose address space need not be the device's. */
+static int counts_copy(const struct sim_run *run)
+{
+	return copy_to_user(u64_to_user_ptr(run->req->counts), run->counts,
+			    nr_counts(run->req) * sizeof(*run->counts)) ? -EFAULT : 0;
+}
+
 static void clear_results(struct cdm_sim_run *req)
 {
 	memset(&req->done, 0, sizeof(*req) - offsetof(struct cdm_sim_run, done));
@@ -341,8 +364,8 @@ static void clear_results(struct cdm_sim_run *req)
  * cdm_sim_run() - run a request over an address space
  * @sim: the device
  * @mm: the address space; the caller has mmget() it
- * @req: checked but for its pattern; its results are filled if -EINVAL,
- *	-EOPNOTSUPP and -ENOMEM are not returned before it began
+ * @req: checked but for its pattern and its counts; its results are filled unless -EINVAL
+ *	or -ENOMEM is returned before it began
  *
  * Context: sleeps until the run ends or a signal comes. Under sim->lock.
  * Return: 0, -EINTR, what ended the run, or why it did not begin.
@@ -382,6 +405,11 @@ int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 		}
 	}
 
+	if (req->counts)
+		err = counts_create(run);
+	if (err)
+		goto free;
+
 	run->nid_here = req->flags & CDM_SIM_RUN_CPU ? numa_node_id() : sim->nid;
 	if (req->flags & CDM_SIM_RUN_CPU)
 		req->error = sim_accesses(run);
@@ -390,6 +418,8 @@ int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 	if (err)
 		goto free;
 	err = req->error;
+	if (run->counts)
+		err = counts_copy(run) ?: err;
 	sim->runs++;
 	sim->accesses += req->done;
 	sim->dev_faults += req->dev_faults;
@@ -399,6 +429,7 @@ free:
 	if (run->cache)
 		cdm_sim_cache_destroy(run->cache, req);
 	cdm_sim_pat_free(&run->pat);
+	kvfree(run->counts);
 	kfree(run);
 	return err;
 }

@@ -20,6 +20,9 @@
 /* Nodes that a run tells apart; accesses to others count as served_other. */
 #define CDM_SIM_NR_NODES	64
 
+/* Bytes of a range whose accesses are counted together, from its start. */
+#define CDM_SIM_COUNT_BYTES	(2U << 20)
+
 /**
  * struct cdm_sim_info - which device this is
  * @size: bytes of this struct, set by the caller
@@ -58,10 +61,7 @@ struct cdm_sim_info {
  * @CDM_SIM_ZIPF: any word of a block; few blocks get most accesses
  * @CDM_SIM_CHASE: the word that was read says where the next is: how many bytes from the
  *	start of the range, a multiple of 8. It reads only
- * @CDM_SIM_PINGPONG: reserved: words shared with a CPU
  * @CDM_SIM_REPLAY: a recorded trace
- *
- * Reserved patterns are refused with -EOPNOTSUPP.
  */
 enum cdm_sim_pattern {
 	CDM_SIM_SEQUENTIAL,
@@ -69,7 +69,6 @@ enum cdm_sim_pattern {
 	CDM_SIM_UNIFORM,
 	CDM_SIM_ZIPF,
 	CDM_SIM_CHASE,
-	CDM_SIM_PINGPONG,
 	CDM_SIM_REPLAY,
 };
 
@@ -114,7 +113,9 @@ struct cdm_sim_op {
  * @near_ns: how long an access takes that the accessor's own node serves, at most 2^20
  * @far_ns: and any other. Whoever accesses sleeps them off, 10 microseconds or more at a
  *	time; both 0: as long as it takes
- * @reserved: must be zero
+ * @counts: address of an array of __u64, one for each CDM_SIM_COUNT_BYTES of the range, the
+ *	last one for what is left: the accesses there are written to it; 0 for none. At most
+ *	2^20 of them. It is the caller's memory, as @trace is
  * @done: result: accesses that happened
  * @writes: result: of these, those that wrote
  * @dev_faults: result: device faults that were served
@@ -167,7 +168,7 @@ struct cdm_sim_run {
 	__u64 weight;
 	__u32 near_ns;
 	__u32 far_ns;
-	__u64 reserved[1];
+	__u64 counts;
 
 	__u64 done;
 	__u64 writes;
