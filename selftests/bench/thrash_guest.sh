@@ -5,8 +5,10 @@
 #
 #   thrash_guest.sh CDM_SIM NEAR_NS FAR_NS CONFIG...
 #
-# Prints "CONFIG ROW PAGES NEAR FAR HOME DEVICES ROOM MOVES WAIT_US": ROOM is how many pages
-# of the memory the device's node can have.
+# Prints "move NS", what a page takes to move; and for each row
+# "CONFIG ROW NEAR FAR MOVES WAIT_US", with CONFIG none preceded by "block ROW ROOM PAGES CPU
+# DEV..." for each 2 MiB: how often each has accessed it, and ROOM is how many pages of the
+# memory a device's node can have.
 
 set -u
 
@@ -25,7 +27,7 @@ die()
 # row NAME KIB TURNS CPU DEV [ARGS...]
 row()
 {
-	local out moves room threshold=$(($5 / 8)) devices=1 node=1
+	local out moves room threshold=$(($5 / 8)) node=1
 
 	[ $threshold -ge 1 ] || threshold=1
 	[ $threshold -le 256 ] || threshold=256
@@ -34,11 +36,10 @@ row()
 		-l "$near" -r "$far" "${@:6}") || die "$config $1"
 	moves=$(($(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat) - moves))
 	[[ $* != *cdm_sim1* ]] || node=2
-	[[ $* != *cdm_sim0*cdm_sim1* ]] || devices=2
 	room=$(awk '/MemTotal/ { print $4 / 4 }' /sys/devices/system/node/node$node/meminfo)
-	awk -v c="$config" -v r="$1" -v p=$(($2 / 4)) -v d=$devices -v room="$room" -v m=$moves '
-		{ v[$1] = $2 }
-		END { print c, r, p, v["near"], v["far"], v["home"], d, room, m, v["wait_us"] }' <<<"$out"
+	[ "$config" != none ] || sed -n "s/^block /block $1 $room /p" <<<"$out"
+	awk -v c="$config" -v r="$1" -v m=$moves '{ v[$1] = $2 }
+		END { print c, r, v["near"], v["far"], m, v["wait_us"] }' <<<"$out"
 }
 
 rows()
@@ -48,11 +49,12 @@ rows()
 	for period in 10 100 1000 10000 100000 1000000; do
 		turns=60
 		[ $period != 1000000 ] || turns=20
-		row "page_$period" 4 $turns $period $period -g 4096
+		row "page_$period" 4 $((period > 1000 ? turns : 600)) $period $period -g 4096
 		row "block_$period" 2048 $turns $period $period -u
 		row "64M_$period" 65536 $turns $period $period -u
 	done
 	row share_1000 2048 60 1000 1000 -x -m huge -g 2097152
+	row overlap_10000 16384 60 10000 10000 -u -o
 	row phase_10000 2048 120 10000 10000 -u -D 20
 	row produce_10000 2048 60 10000 10000 -p
 	# The device alone, and a CPU that looks in now and then.
@@ -79,6 +81,7 @@ echo inherit >/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/enabled
 # The kernel's own keeping is what no configuration here is about.
 echo 0 >$cdm/pingpong_keep_ms
 
+echo "move $("$repo/build/selftests/thrashrun" -M | awk '$1 == "move_ns" { print $2 }')"
 for config; do
 	echo 0 >/proc/sys/kernel/numa_balancing
 	case $config in

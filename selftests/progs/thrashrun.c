@@ -2,7 +2,7 @@
 /*
  * A CPU and devices take turns on the same memory, and all count who served them.
  *
- *	thrashrun [-d DEVICE]... [-s KIB] [-n TURNS] [-c CPU] [-v DEV] [-u] [-x] [-p]
+ *	thrashrun [-d DEVICE]... [-s KIB] [-n TURNS] [-c CPU] [-v DEV] [-u] [-x] [-o] [-p]
  *		  [-g GRAIN] [-t THRESHOLD] [-b BATCH] [-m huge|nohuge] [-D DWELL]
  *		  [-l NEAR_NS] [-r FAR_NS]
  *
@@ -11,7 +11,8 @@
  * counted in accesses and not in time. Of more than 8192 accesses each that is made stands
  * for several, but not for more than 64, as a thread that reads the lines of a page does.
  * -u: to random pages, else in order. -x: the CPU uses every other page, devices those
- * between (false sharing in a large folio). -p: the CPU only writes, devices only read.
+ * between (false sharing in a large folio). -o: the CPU uses the first five eighths of the
+ * memory, devices the last five. -p: the CPU only writes, devices only read.
  * -D: DWELL turns of one before the next one's come (a phase). -l, -r: how long an access
  * takes to the accessor's own node and to another; what has to be done meanwhile, a move
  * that was queued say, is done meanwhile.
@@ -20,8 +21,13 @@
  * ends its driver arms what it has used, so that the CPU's next access is seen.
  *
  * Prints "near N" and "far N", accesses that the accessor's own node served or another,
- * "home N", accesses that node 0 would have had near, and "waits", "wait_us", "counters".
+ * "home N", accesses that node 0 would have had near, and "waits", "wait_us", "counters";
+ * and for each 2 MiB "block PAGES CPU DEV...", its pages and how often each has accessed it.
  * Moves are counted by the kernel.
+ *
+ *	thrashrun -M [-d DEVICE]
+ *
+ * prints "move_ns N", which the move of a page takes, of a 2 MiB that goes to and fro.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,6 +40,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/cdm_sim.h>
@@ -44,13 +51,15 @@
 #define MAX_WEIGHT	64ULL
 
 #define MAX_DEVICES	2
+#define MOVES		8
 
 static struct {
 	const char *device[MAX_DEVICES];
 	int devices;
 	size_t size;
 	unsigned long long turns, cpu, dev, dwell, grain, threshold, batch, near, far;
-	int uniform, between, produce, advice;
+	int uniform, between, overlap, produce, advice;
+	bool measure;
 } opt = {
 	.size = 2 << 20,
 	.turns = 20,
@@ -64,6 +73,9 @@ static struct {
 };
 
 static unsigned long long near, far, home, waits, wait_us, counters;
+
+/* By whom, the CPU last; and of one turn. */
+static __u64 *blocks[MAX_DEVICES + 1], *counts;
 
 static void die(const char *what)
 {
@@ -79,12 +91,18 @@ static unsigned long long to_make(unsigned long long want)
 	return want / MAX_WEIGHT > MAX_MADE ? want / MAX_WEIGHT : MAX_MADE;
 }
 
+static size_t nr_blocks(void)
+{
+	return (opt.size + CDM_SIM_COUNT_BYTES - 1) / CDM_SIM_COUNT_BYTES;
+}
+
 /* @nid: of the device, negative if it is the CPU's turn. */
-static void take_turn(int fd, char *mem, int nid, unsigned long long seed)
+static void take_turn(int fd, char *mem, int nid, unsigned long long seed, __u64 *all)
 {
 	bool device = nid >= 0;
 	unsigned long long want = device ? opt.dev : opt.cpu;
 	unsigned long long made = to_make(want), own;
+	size_t i, skip = 0;
 	struct cdm_sim_run run = {
 		.size = sizeof(run),
 		.version = CDM_SIM_VERSION,
@@ -105,6 +123,12 @@ static void take_turn(int fd, char *mem, int nid, unsigned long long seed)
 		run.addr += PAGE;
 		run.len -= 2 * PAGE;
 	}
+	if (opt.overlap) {
+		skip = device ? opt.size / 8 * 3 : 0;
+		run.addr += skip;
+		run.len = opt.size / 8 * 5;
+	}
+	run.counts = (uintptr_t)counts;
 	if (device) {
 		run.counter_grain = opt.grain;
 		run.counter_threshold = opt.threshold;
@@ -122,6 +146,49 @@ static void take_turn(int fd, char *mem, int nid, unsigned long long seed)
 	waits += run.waits;
 	wait_us += run.wait_us;
 	counters += run.counters;
+	/* Ranges begin with a block, but for one that has no other. */
+	for (i = 0; i * CDM_SIM_COUNT_BYTES < run.len; i++)
+		all[skip / CDM_SIM_COUNT_BYTES + i] += counts[i];
+}
+
+/* Pages are there, and go to the device's node and back. */
+static void measure(int fd, char *mem, int nid)
+{
+	struct cdm_sim_move mv = {
+		.size = sizeof(mv),
+		.version = CDM_SIM_VERSION,
+		.how = CDM_SIM_MOVE_RANGE,
+		.addr = (uintptr_t)mem,
+		.len = ALIGN_TO,
+	};
+	struct timespec begin, end;
+	long long ns;
+	int i;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (i = 0; i < MOVES; i++) {
+		mv.nid = i % 2 ? 0 : nid;
+		if (ioctl(fd, CDM_SIM_IOC_MOVE, &mv))
+			die("a move");
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	ns = (end.tv_sec - begin.tv_sec) * 1000000000LL + end.tv_nsec - begin.tv_nsec;
+	printf("move_ns %lld\n", ns / MOVES / (long long)(ALIGN_TO / PAGE));
+}
+
+static void print_blocks(void)
+{
+	size_t i, left = opt.size;
+	int who;
+
+	for (i = 0; i < nr_blocks(); i++) {
+		printf("block %zu %llu", (left < ALIGN_TO ? left : ALIGN_TO) / PAGE,
+		       blocks[MAX_DEVICES][i]);
+		for (who = 0; who < opt.devices; who++)
+			printf(" %llu", blocks[who][i]);
+		printf("\n");
+		left -= ALIGN_TO;
+	}
 }
 
 /* Opens a device; its node in @nid. */
@@ -154,7 +221,7 @@ int main(int argc, char **argv)
 	unsigned long long turn, i;
 	char *mem;
 
-	while ((c = getopt(argc, argv, "d:s:n:c:v:uxpg:t:b:m:D:l:r:")) != -1) {
+	while ((c = getopt(argc, argv, "d:s:n:c:v:uxopg:t:b:m:D:l:r:M")) != -1) {
 		switch (c) {
 		case 'd':
 			if (opt.devices == MAX_DEVICES)
@@ -167,7 +234,9 @@ int main(int argc, char **argv)
 		case 'v': opt.dev = number(optarg); break;
 		case 'u': opt.uniform = 1; break;
 		case 'x': opt.between = 1; break;
+		case 'o': opt.overlap = 1; break;
 		case 'p': opt.produce = 1; break;
+		case 'M': opt.measure = true; break;
 		case 'g': opt.grain = number(optarg); break;
 		case 't': opt.threshold = number(optarg); break;
 		case 'b': opt.batch = number(optarg); break;
@@ -191,14 +260,25 @@ int main(int argc, char **argv)
 		opt.device[opt.devices++] = "/dev/cdm_sim0";
 	for (c = 0; c < opt.devices; c++)
 		fd[c] = open_device(opt.device[c], &nid[c]);
+	if (opt.measure) {
+		measure(fd[0], mem, nid[0]);
+		return 0;
+	}
+	counts = calloc(nr_blocks(), sizeof(*counts));
+	for (c = 0; c <= MAX_DEVICES; c++) {
+		blocks[c] = calloc(nr_blocks(), sizeof(*counts));
+		if (!counts || !blocks[c])
+			die("calloc");
+	}
 	for (turn = 0; turn < opt.turns; turn++) {
 		who = turn / opt.dwell % (opt.devices + 1);
 		if (who < opt.devices)
-			take_turn(fd[who], mem, nid[who], turn + 1);
+			take_turn(fd[who], mem, nid[who], turn + 1, blocks[who]);
 		else
-			take_turn(fd[0], mem, -1, turn + 1);
+			take_turn(fd[0], mem, -1, turn + 1, blocks[MAX_DEVICES]);
 	}
 	printf("near %llu\nfar %llu\nhome %llu\n", near, far, home);
 	printf("waits %llu\nwait_us %llu\ncounters %llu\n", waits, wait_us, counters);
+	print_blocks();
 	return 0;
 }
