@@ -39,6 +39,14 @@ test_access_anon()
 	check_eq "$(count access_def)" 0 "where the kernel would move it"
 }
 
+# timeout: 120
+# while BPF keeps run time statistics it is asked another way, and no less
+test_access_bpf_stats()
+{
+	echo 1 >/proc/sys/kernel/bpf_stats_enabled
+	told -n 1 -m nohuge use=$SECONDS_OF_USE
+}
+
 # timeout: 180
 # huge pages, and those in between
 test_access_large()

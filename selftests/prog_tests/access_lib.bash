@@ -50,6 +50,7 @@ setup()
 teardown()
 {
 	echo 0 >/proc/sys/kernel/numa_balancing
+	echo 0 >/proc/sys/kernel/bpf_stats_enabled
 	[ ! -e $TRACE/events/cdm/cdm_access/enable ] || echo 0 >$TRACE/events/cdm/cdm_access/enable
 	echo 1 >$CG/access/cgroup.kill
 	pkill -9 -x 'simrun|attach'

@@ -61,6 +61,7 @@ teardown()
 	wait 2>/dev/null
 	echo 0 >$TRACE/events/migrate/mm_migrate_pages/enable
 	echo 0 >/proc/sys/kernel/numa_balancing
+	echo 0 >/proc/sys/kernel/bpf_stats_enabled
 	echo false >/sys/kernel/mm/numa/demotion_enabled
 	echo 0 >$NODE/node1/hugepages/hugepages-2048kB/nr_hugepages 2>/dev/null
 	echo 0 >$NODE/node0/hugepages/hugepages-2048kB/nr_hugepages
@@ -159,6 +160,14 @@ test_move_events_move_pages()
 	check_eq "$(count n_migrate $MOVE) $(count n_migrate_pages $MOVE)" "1 512" "folios, pages asked about"
 	check_eq "$(count n_moved $MOVE) $(count moved_order)" "1 9" "folios told of, order"
 	check_eq "$(on 2)" 512 "pages on node 2"
+}
+
+# While BPF keeps run time statistics migrate is asked another way, and no less
+test_move_events_bpf_stats()
+{
+	echo 1 >/proc/sys/kernel/bpf_stats_enabled
+	under -- "$PROGS/moveme" -n 1 -m nohuge move=0 where
+	asked_moved $MOVE syscall_or_cpuset 256 1 0
 }
 
 # A page has its number wherever it goes, and the next one has another

@@ -255,34 +255,6 @@ static __always_inline void fill_folio(struct cdm_access_ctx *ctx, struct folio 
 	ctx->from_nid = (READ_ONCE(st->from_nid) & ~CDM_FSTATE_CAME_BY_MOVE) - 1;
 }
 
-/* Has the form of a program's code, for policies whose code is not called. */
-u64 cdm_access_by_trampoline(const u64 *args)
-{
-	const struct cdm_access_ctx *ctx = (void *)(unsigned long)args[0];
-
-	return ctx->common.call->policy->ops->access(ctx);
-}
-
-static noinline u64 time_access(struct cdm_policy *p, const u64 *args)
-{
-	struct cdm_sample sample;
-	u64 ans;
-
-	cdm_sample_begin(&sample);
-	ans = cdm_direct_call(p, CDM_CB_ACCESS, cdm_access_by_trampoline, args);
-	cdm_sample_end(p, CDM_CB_ACCESS, &sample);
-	return ans;
-}
-
-static __always_inline u64 run_access(struct cdm_policy *p, const struct cdm_access_ctx *ctx)
-{
-	const u64 args[] = { (unsigned long)ctx };
-
-	if (cdm_sample_due(p, CDM_CB_ACCESS))
-		return time_access(p, args);
-	return cdm_direct_call(p, CDM_CB_ACCESS, cdm_access_by_trampoline, args);
-}
-
 /*
  * The whole of it, in line of both who ask. Of @ctx is known what @folio and @vma do not
  * say; the rest is set here, one by one, so that nothing need be zeroed before.
@@ -329,7 +301,7 @@ static __always_inline int ask_access(struct cdm_access_ctx *ctx, struct folio *
 		ctx->armed_ns = cdm_armed_ago(mm, ctx->addr);
 	fill_folio(ctx, folio, node);
 
-	ans = run_access(p, ctx);
+	ans = cdm_direct_call(p, CDM_CB_ACCESS, ctx);
 	if (trace_cdm_access_enabled())
 		trace_cdm_access(ctx, p->id, ans);
 	if (likely(!ans))

@@ -40,16 +40,6 @@ static __always_inline void cdm_direct_end(void)
 		rcu_read_unlock();
 }
 
-/* Between these. BPF's run time statistics are the trampoline's to keep. */
-static __always_inline u64 cdm_direct_call(const struct cdm_policy *p, u32 cb,
-					   cdm_prog_fn trampoline,
-					   const u64 *args)
-{
-	if (static_branch_unlikely(&bpf_stats_enabled_key))
-		return trampoline(args);
-	return p->code[cb](args);
-}
-
 /* cdm_mm_cookie() without a call, for all but the first who ask. */
 static __always_inline u64 cdm_known_cookie(struct mm_struct *mm)
 {
@@ -89,6 +79,27 @@ static __always_inline bool cdm_sample_due(struct cdm_policy *p, u32 cb)
 
 	this_cpu_inc(*calls);
 	return unlikely(!(this_cpu_read(*calls) & READ_ONCE(p->sample_mask[cb])));
+}
+
+/* BPF's run time statistics are the trampoline's to keep. */
+static __always_inline u64 cdm_code_call(const struct cdm_policy *p, u32 cb, const u64 *args)
+{
+	if (static_branch_unlikely(&bpf_stats_enabled_key))
+		return cdm_by_trampoline(args);
+	return p->code[cb](args);
+}
+
+/*
+ * Between cdm_direct_begin() and cdm_direct_end(). The context's call says which policy
+ * and which callback it is.
+ */
+static __always_inline u64 cdm_direct_call(struct cdm_policy *p, u32 cb, const void *ctx)
+{
+	const u64 args[] = { (unsigned long)ctx };
+
+	if (cdm_sample_due(p, cb))
+		return cdm_timed_call(p, cb, args);
+	return cdm_code_call(p, cb, args);
 }
 
 static inline void cdm_sample_begin(struct cdm_sample *s)

@@ -106,32 +106,29 @@ bool cdm_node_allowed(int nid, struct vm_area_struct *vma, unsigned long addr, i
 }
 
 /* Has the form of a program's code, for policies whose code is not called. */
-u64 cdm_place_by_trampoline(const u64 *args)
+u64 cdm_by_trampoline(const u64 *args)
 {
-	const struct cdm_place_ctx *ctx = (void *)(unsigned long)args[0];
+	const void *ctx = (void *)(unsigned long)args[0];
+	const struct cdm_call *call = ((const struct cdm_common *)ctx)->call;
+	const struct cdm_ops *ops = call->policy->ops;
 
-	return ctx->common.call->policy->ops->place(ctx);
+	switch (call->cb) {
+	case CDM_CB_PLACE:	return ops->place(ctx);
+	case CDM_CB_ACCESS:	return ops->access(ctx);
+	default:		return ops->migrate(ctx);
+	}
 }
 
-static noinline u64 cdm_time_place(struct cdm_policy *p, const u64 *args)
+/* Out of line of cdm_direct_call(), since one call in many is timed. */
+u64 cdm_timed_call(struct cdm_policy *p, u32 cb, const u64 *args)
 {
 	struct cdm_sample sample;
 	u64 ans;
 
 	cdm_sample_begin(&sample);
-	ans = cdm_direct_call(p, CDM_CB_PLACE, cdm_place_by_trampoline, args);
-	cdm_sample_end(p, CDM_CB_PLACE, &sample);
+	ans = cdm_code_call(p, cb, args);
+	cdm_sample_end(p, cb, &sample);
 	return ans;
-}
-
-static __always_inline u64 cdm_run_place(struct cdm_policy *p,
-					 const struct cdm_place_ctx *ctx)
-{
-	const u64 args[] = { (unsigned long)ctx };
-
-	if (cdm_sample_due(p, CDM_CB_PLACE))
-		return cdm_time_place(p, args);
-	return cdm_direct_call(p, CDM_CB_PLACE, cdm_place_by_trampoline, args);
 }
 
 /* Who answers for this fault, NULL if nobody does. */
@@ -180,7 +177,7 @@ static __always_inline void cdm_fill_place(struct cdm_place_ctx *ctx,
 		ctx->cgroup_id = cgroup_id(call->memcg->css.cgroup);
 	}
 #endif
-	ctx->mm_cookie = cdm_mm_cookie(mm);
+	ctx->mm_cookie = cdm_known_cookie(mm);
 	ctx->tgid = cdm_mm_tgid(mm);
 	if (unlikely(scope)) {
 		ctx->cpu_nid = NUMA_NO_NODE;
@@ -201,7 +198,7 @@ static __always_inline void cdm_fill_place(struct cdm_place_ctx *ctx,
 static __always_inline u64 cdm_ask_place(struct cdm_policy *p,
 					 const struct cdm_place_ctx *ctx)
 {
-	u64 ans = cdm_run_place(p, ctx);
+	u64 ans = cdm_direct_call(p, CDM_CB_PLACE, ctx);
 
 	if (!ans)
 		cdm_policy_count(p, CDM_PSTAT_DEFAULT);

@@ -701,11 +701,11 @@ void cdm_place_key_get(void);
 void cdm_place_key_put(void);
 
 /* dispatch.c */
-u64 cdm_place_by_trampoline(const u64 *args);
+u64 cdm_by_trampoline(const u64 *args);
+u64 cdm_timed_call(struct cdm_policy *p, u32 cb, const u64 *args);
 bool cdm_node_allowed(int nid, struct vm_area_struct *vma, unsigned long addr, int order);
 
 /* access.c */
-u64 cdm_access_by_trampoline(const u64 *args);
 int cdm_access_ask(struct cdm_access_ctx *ctx, struct folio *folio,
 		   struct vm_area_struct *vma, struct cdm_access_dev *dev);
 
@@ -719,7 +719,6 @@ u64 cdm_armed_ago(const struct mm_struct *mm, unsigned long addr);
 int cdm_may_arm(void);
 
 /* movers.c */
-u64 cdm_migrate_by_trampoline(const u64 *args);
 bool cdm_may_move(struct folio *folio, int nid);
 void cdm_tell_broken(unsigned long pfn, int nid);
 extern bool cdm_migrated_heard;		/* some policy has migrated */

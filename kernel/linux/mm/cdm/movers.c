@@ -305,25 +305,6 @@ void __cdm_migrate_failed(struct list_head *from, unsigned int nr_refused,
 
 /* ---- migrate --------------------------------------------------------------- */
 
-/* Has the form of a program's code, for policies whose code is not called. */
-u64 cdm_migrate_by_trampoline(const u64 *args)
-{
-	const struct cdm_migrate_ctx *ctx = (void *)(unsigned long)args[0];
-
-	return ctx->common.call->policy->ops->migrate(ctx);
-}
-
-static noinline u64 cdm_time_migrate(struct cdm_policy *p, const u64 *args)
-{
-	struct cdm_sample sample;
-	u64 ans;
-
-	cdm_sample_begin(&sample);
-	ans = cdm_direct_call(p, CDM_CB_MIGRATE, cdm_migrate_by_trampoline, args);
-	cdm_sample_end(p, CDM_CB_MIGRATE, &sample);
-	return ans;
-}
-
 static int cdm_bad_migrate(struct cdm_policy *p, u64 ans, const char *why)
 {
 	cdm_bad_answer(p, CDM_CB_MIGRATE, ans, why);
@@ -382,7 +363,6 @@ static __always_inline int cdm_ask(struct cdm_policy *p, int nid,
 				   struct cdm_migrate_ctx *ctx,
 				   struct folio *folio, struct mem_cgroup *memcg)
 {
-	const u64 args[] = { (unsigned long)ctx };
 	struct cdm_call call __uninitialized;
 	u64 ans;
 
@@ -393,10 +373,7 @@ static __always_inline int cdm_ask(struct cdm_policy *p, int nid,
 	call.dump = NULL;
 	ctx->common.call = &call;
 	cdm_direct_begin();
-	if (cdm_sample_due(p, CDM_CB_MIGRATE))
-		ans = cdm_time_migrate(p, args);
-	else
-		ans = cdm_direct_call(p, CDM_CB_MIGRATE, cdm_migrate_by_trampoline, args);
+	ans = cdm_direct_call(p, CDM_CB_MIGRATE, ctx);
 	cdm_direct_end();
 	trace_cdm_migrate(ctx, p->id, ans);
 	if (unlikely(ans))

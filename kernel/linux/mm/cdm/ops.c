@@ -263,12 +263,11 @@ static int cdm_check_attach(struct cdm_ops *ops, struct bpf_link *link)
  * whole u64: not with an interpreter, and not with each JIT. Riscv's extends the
  * sign of 32 bits.
  */
-static int cdm_policy_get_prog(struct cdm_policy *p, u32 cb, cdm_prog_fn trampoline)
+static int cdm_policy_get_prog(struct cdm_policy *p, u32 cb)
 {
 	struct bpf_prog *prog;
 
-	p->code[cb] = trampoline;
-
+	p->code[cb] = cdm_by_trampoline;
 	if (!cdm_ops_has(p->ops, cb))
 		return 0;
 	prog = bpf_prog_by_id(p->ops->prog_id[cb]);
@@ -285,9 +284,9 @@ static int cdm_policy_get_prog(struct cdm_policy *p, u32 cb, cdm_prog_fn trampol
 
 static int cdm_policy_get_progs(struct cdm_policy *p)
 {
-	return cdm_policy_get_prog(p, CDM_CB_PLACE, cdm_place_by_trampoline) ?:
-	       cdm_policy_get_prog(p, CDM_CB_ACCESS, cdm_access_by_trampoline) ?:
-	       cdm_policy_get_prog(p, CDM_CB_MIGRATE, cdm_migrate_by_trampoline);
+	return cdm_policy_get_prog(p, CDM_CB_PLACE) ?:
+	       cdm_policy_get_prog(p, CDM_CB_ACCESS) ?:
+	       cdm_policy_get_prog(p, CDM_CB_MIGRATE);
 }
 
 static struct cdm_policy *cdm_policy_alloc(struct cdm_ops *ops,
