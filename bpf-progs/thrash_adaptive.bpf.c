@@ -78,9 +78,9 @@ static __always_inline void learn_from(__u64 ns)
 		ns = page_move_ns * (__u64)LEARN_FACTOR;
 	if (ns < page_move_ns / LEARN_FACTOR)
 		ns = page_move_ns / LEARN_FACTOR;
-	/* Waiting only adds to it: what took less is nearer to the truth. */
+	/* Waiting only adds to it: what took less is nearer to the truth, and than the guess. */
 	if (ns < old)
-		learnt_ns = (old * 3 + ns) / 4 ?: 1;
+		learnt_ns = (learnt_ns ? (old * 3 + ns) / 4 : ns) ?: 1;
 	else
 		learnt_ns = (old * 7 + (ns < 2 * old ? ns : 2 * old) + 7) / 8;
 }

@@ -29,7 +29,8 @@
  * of several nodes is not worth it, the block does not follow that one.
  *
  * Blocks of an address space are used alike: one tries a node where none of them was. The
- * others wait at the full bar until its stay is judged, and begin at half or twice that.
+ * others wait until its stay is judged, or the bar is reached eight times over, and begin at
+ * half or twice that.
  *
  * A CPU's accesses are seen where a page was armed, once. How many there were is reckoned
  * from how soon it came: of N pages of which first A and, since some were armed, B were armed,
@@ -46,8 +47,9 @@
  *
  * Of what there is to know about a block the state has little: the pages that were
  * touched from afar are taken to be all from the first to the last of them, and it is
- * these that move. Two or more nodes that want it are rivals, one at a time: what another
- * than the present one pays is taken off, and who pays when nothing is left is the next.
+ * these that move; where that has paid, those that moved the last time. Two or more nodes
+ * that want it are rivals, one at a time: what another than the present one pays is taken
+ * off, and who pays when nothing is left is the next.
  */
 #ifndef _CDM_THRASH_ADAPTIVE_BPF_H
 #define _CDM_THRASH_ADAPTIVE_BPF_H
@@ -58,7 +60,7 @@
  * What it takes to move a page of 4 KiB, and what an access from afar takes longer than
  * one from near, in nanoseconds. Only their ratio matters. Range 1..10000000.
  */
-const volatile __u32 page_move_ns = 20000;
+const volatile __u32 page_move_ns = 10000;
 const volatile __u32 remote_ns = 400;
 
 /* What an access takes that is near: no more of them fit into a time. Range 1..10000000. */
@@ -128,7 +130,8 @@ struct cdm_rent_block {
 	__u32 arrived;		/* was seen on @to since */
 	__u32 pages;		/* that were sent after the first */
 	__u16 low, high;	/* pages that anybody has touched */
-	__u16 first, last;	/* pages that who touched */
+	__u16 first, last;	/* pages that who touched, or will */
+	__u16 sent_first, sent_last;	/* pages that came to @to, all together */
 	__u32 left;		/* pages that are still armed, more or less */
 	__u32 tgid;
 	__u32 moves;
@@ -213,12 +216,12 @@ static __always_inline __s32 cdm_rent_start(const struct cdm_rent_space *s, __u3
 	__s32 level = s->level[nid % CDM_RENT_LEVELS];
 
 	if (state == CDM_RENT_TRYING)
-		return 0;
+		level = 3;
 	if (state == CDM_RENT_UNTRIED)
 		level = -1;
 	if (level < 0)
 		return max_halvings ? level : 0;
-	return max_doublings ? level : 0;
+	return level < (__s32)max_doublings ? level : (__s32)max_doublings;
 }
 
 /* The stay of one at a node has paid for itself, or has not. */
@@ -259,11 +262,13 @@ static __always_inline __s32 cdm_rent_judged(const struct cdm_rent_block *b,
 	__u64 price = (b->moved ? b->price : cdm_rent_price(b, page_ns)) ?: 1;
 	__s64 gain = b->earned + (__s64)b->debt;
 	__u64 times = gain > 0 ? gain / price : 0;
-	__s32 level = cdm_rent_level(b, s, b->to, now);
+	__s32 level = b->moved ? cdm_rent_level(b, s, b->to, now) : 0;
 
-	level -= (times >= 1) + (times >= 2) + (times >= 4) + (times >= 8);
 	/* Nobody chose where it was first. */
-	if (!times && b->moved)
+	if (!b->moved && !times)
+		return CDM_RENT_NEW;
+	level -= (times >= 1) + (times >= 2) + (times >= 4) + (times >= 8);
+	if (!times)
 		level += 2;
 	if (b->moved)
 		cdm_rent_tried(s, b->to, times);
@@ -432,13 +437,21 @@ static __always_inline void cdm_rent_user(struct cdm_rent_block *b, struct cdm_r
 	b->touched = e->now;
 }
 
-static __always_inline void cdm_rent_begin(struct cdm_rent_block *b,
-					   const struct cdm_rent_event *e)
+/*
+ * What moves, if it does. Where a stay has paid for itself it is what moved the last time,
+ * and not what was touched by now, which is little if it is done at once.
+ */
+static __always_inline void cdm_rent_extent(struct cdm_rent_block *b,
+					    const struct cdm_rent_space *s,
+					    const struct cdm_rent_event *e)
 {
-	b->who = e->who;
-	b->debt = 0;
 	b->first = e->first;
 	b->last = e->last;
+	/* What was left behind is not all of it. */
+	if (b->moved && b->who != b->to && cdm_rent_level(b, s, b->who, e->now) < 0) {
+		b->first = b->sent_first;
+		b->last = b->sent_last;
+	}
 }
 
 /*
@@ -484,12 +497,11 @@ static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
 			return false;
 		}
 		paid -= b->debt;
-		cdm_rent_begin(b, e);
+		b->who = e->who;
+		b->debt = 0;
 	}
-	if (!b->debt) {
-		b->first = e->first;
-		b->last = e->last;
-	}
+	if (!b->debt)
+		cdm_rent_extent(b, s, e);
 	if (e->first < b->first)
 		b->first = e->first;
 	if (e->last > b->last)
@@ -515,6 +527,10 @@ static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 	b->seen = 0;
 	b->due = 0;
 	if (b->moved && e->who == b->to && (!b->arrived || b->pages <= CDM_RENT_PAGES)) {
+		if (b->sent_first > b->first)
+			b->sent_first = b->first;
+		if (b->sent_last < b->last)
+			b->sent_last = b->last;
 		if (b->arrived) {
 			b->pages += pages;
 			b->price += 2 * pages * e->page_ns;
@@ -524,6 +540,9 @@ static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 	}
 	judged = cdm_rent_judged(b, s, e->page_ns, e->now);
 	level = cdm_rent_level(b, s, e->who, e->now);
+	/* It has waited for others, but not for itself. */
+	if (b->level[target] == CDM_RENT_NEW && level > 0)
+		level = 0;
 	for (__u32 i = 0; i < CDM_RENT_LEVELS; i++)
 		if (b->level[i] != CDM_RENT_NEW)
 			b->level[i] = cdm_rent_level(b, s, i, e->now);
@@ -535,6 +554,8 @@ static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 		s->state[target] = CDM_RENT_TRYING;
 	}
 	b->price = cdm_rent_price(b, e->page_ns);
+	b->sent_first = b->first;
+	b->sent_last = b->last;
 	b->moved = e->now ?: 1;
 	b->to = e->who;
 	b->debt = 0;

@@ -179,7 +179,7 @@ test_thrash_hysteresis()
 rent()
 {
 	stream rent "$1" "$N" 1
-	replay adaptive "${@:2}"
+	replay adaptive -s page_move_ns=20000 "${@:2}"
 	OUT=$(python3 "$PROGS_SRC/check_rent.py" "$STREAM" "$TMP/got") || fail "check_rent: $OUT"
 	read -r _ MOVES _ COST _ OPTIMUM _ STAY <<<"$OUT"
 	note "$*: $OUT"
@@ -217,7 +217,7 @@ test_thrash_adaptive_bounds()
 test_thrash_adaptive_steps()
 {
 	# time mm page node home pages accesses; a page there and back is 100 accesses
-	as_said adaptive -s max_halvings=0 <<-END
+	as_said adaptive -s page_move_ns=20000 -s max_halvings=0 <<-END
 		1 1 0 1 0 1 99 = stay
 		2 1 0 1 0 1 1 = move 1
 		# Blocks and address spaces are apart.
@@ -246,7 +246,7 @@ test_thrash_adaptive_steps()
 		6 7 0 2 0 1 89 = stay
 		7 7 0 2 0 1 1 = move 2
 	END
-	as_said adaptive <<-END
+	as_said adaptive -s page_move_ns=20000 <<-END
 		# What was never tried begins at the half. A stay for nothing makes the next bar there four times as high: 50, 50, 200.
 		1 8 0 1 0 1 50 = move 1
 		2 8 0 0 0 1 50 = move 0
@@ -270,9 +270,9 @@ test_thrash_adaptive_steps()
 		4 9 0 2 0 1 1800 = stay
 		5 9 0 1 0 1 3 = stay
 		6 9 0 1 0 1 1 = move 1
-		# While one block tries a node, others wait at the full bar; if it pays, they need half.
+		# While one block tries a node, others wait for eight times the bar; if it pays, for half.
 		1 10 0 1 0 1 50 = move 1
-		2 10 512 1 0 1 99 = stay
+		2 10 512 1 0 1 799 = stay
 		3 10 512 1 0 1 1 = move 1
 		4 10 0 1 0 1 100 = stay
 		5 10 1024 1 0 1 49 = stay
@@ -290,7 +290,7 @@ test_thrash_adaptive_steps()
 test_thrash_adaptive_seen()
 {
 	# Of a CPU: time mm page node home pages+1024*microseconds-armed 0
-	as_said adaptive -s max_halvings=0 <<-END
+	as_said adaptive -s page_move_ns=20000 -s max_halvings=0 <<-END
 		# From 1001000 on, to be seen again at 1003500; others from 1003000 on: 20 accesses.
 		1000000 1 0 1 0 1 60 = stay
 		1001000 1 0 0 0 1025 0 = stay
