@@ -78,9 +78,9 @@ static __always_inline void learn_from(__u64 ns)
 		ns = page_move_ns * (__u64)LEARN_FACTOR;
 	if (ns < page_move_ns / LEARN_FACTOR)
 		ns = page_move_ns / LEARN_FACTOR;
-	/* Waiting only adds to it: what took less is nearer to the truth, and than the guess. */
+	/* Waiting only adds to it: what took less is nearer to the truth, more so than a guess. */
 	if (ns < old)
-		learnt_ns = (learnt_ns ? (old * 3 + ns) / 4 : ns) ?: 1;
+		learnt_ns = (learnt_ns ? old * 3 + ns : 2 * (old + ns)) / 4 ?: 1;
 	else
 		learnt_ns = (old * 7 + (ns < 2 * old ? ns : 2 * old) + 7) / 8;
 }
@@ -157,7 +157,8 @@ static __always_inline void sample_more(const struct cdm_access_ctx *c,
 __u64 CDM_CALLBACK(access, adaptive_access, const struct cdm_access_ctx *c)
 {
 	__u64 first = (c->addr >> CDM_PAGE_SHIFT) & (CDM_RENT_PAGES - 1);
-	__u64 last = first + cdm_event_pages(c) - 1, addr, nr;
+	__u64 last = first + cdm_event_pages(c) - 1, nr;
+	__u32 begin;
 	bool fault = c->kind != CDM_ACCESS_COUNTER;
 	struct cdm_rent_event e = {
 		.now = bpf_ktime_get_ns(),
@@ -182,9 +183,10 @@ __u64 CDM_CALLBACK(access, adaptive_access, const struct cdm_access_ctx *c)
 			sample_more(c, b, s, &e);
 		return cdm_node(c->src_nid);
 	}
-	addr = (c->addr >> BLOCK_SHIFT << BLOCK_SHIFT) + ((__u64)b->first << CDM_PAGE_SHIFT);
-	nr = (b->last - b->first) % CDM_RENT_PAGES + 1;
-	if (cdm_ask_range(c, addr, nr, e.who,
+	begin = b->first % CDM_RENT_PAGES;
+	nr = cdm_rent_pages(begin, b->last);
+	if (cdm_ask_range(c, (c->addr >> BLOCK_SHIFT << BLOCK_SHIFT) +
+			  ((__u64)begin << CDM_PAGE_SHIFT), nr, e.who,
 			  CDM_MOVE_ARM | CDM_MOVE_SHARED | CDM_MOVE_EVICT)) {
 		__sync_fetch_and_add(&n_failed, 1);
 		return cdm_node(c->src_nid);

@@ -241,18 +241,27 @@ static __always_inline __s32 cdm_rent_level(const struct cdm_rent_block *b,
 	__s32 level = b->level[nid % CDM_RENT_LEVELS];
 	__u64 gone;
 
-	if (level == CDM_RENT_NEW)
-		return cdm_rent_start(s, nid, now);
+	if (level == CDM_RENT_NEW) {
+		level = cdm_rent_start(s, nid, now);
+		/* Who has left where it was first need not wait for others to go back. */
+		return b->moved && level > 1 ? 0 : level;
+	}
 	gone = cdm_ns_since(b->moved, now) / (decay_ms * 1000000ULL);
 	if (level < 0)
 		return gone < (__u64)-level ? level + (__s32)gone : 0;
 	return gone < (__u64)level ? level - (__s32)gone : 0;
 }
 
+/* Pages from the first to the last; others may be changing these. */
+static __always_inline __u32 cdm_rent_pages(__u32 first, __u32 last)
+{
+	return last >= first && last < CDM_RENT_PAGES ? last - first + 1 : 1;
+}
+
 /* There and back. */
 static __always_inline __u64 cdm_rent_price(const struct cdm_rent_block *b, __u64 page_ns)
 {
-	return 2 * page_ns * (b->last - b->first + 1);
+	return 2 * page_ns * cdm_rent_pages(b->first, b->last);
 }
 
 /* The level of moves to where the block is, as its stay ends. */
@@ -445,13 +454,20 @@ static __always_inline void cdm_rent_extent(struct cdm_rent_block *b,
 					    const struct cdm_rent_space *s,
 					    const struct cdm_rent_event *e)
 {
-	b->first = e->first;
-	b->last = e->last;
+	__u32 first = e->first, last = e->last;
+
 	/* What was left behind is not all of it. */
-	if (b->moved && b->who != b->to && cdm_rent_level(b, s, b->who, e->now) < 0) {
-		b->first = b->sent_first;
-		b->last = b->sent_last;
+	if (b->level[(__u32)b->who % CDM_RENT_LEVELS] != CDM_RENT_NEW && b->who != b->to &&
+	    cdm_rent_level(b, s, b->who, e->now) < 0) {
+		if (first > b->sent_first)
+			first = b->sent_first;
+		if (last < b->sent_last)
+			last = b->sent_last;
 	}
+	if (!b->debt || b->first > first)
+		b->first = first;
+	if (!b->debt || b->last < last)
+		b->last = last;
 }
 
 /*
@@ -500,12 +516,7 @@ static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
 		b->who = e->who;
 		b->debt = 0;
 	}
-	if (!b->debt)
-		cdm_rent_extent(b, s, e);
-	if (e->first < b->first)
-		b->first = e->first;
-	if (e->last > b->last)
-		b->last = e->last;
+	cdm_rent_extent(b, s, e);
 	if (b->debt < CDM_RENT_MAX)
 		b->debt += paid;
 	return b->debt >= cdm_rent_bar(b, s, e->page_ns, e->now);
@@ -519,11 +530,11 @@ static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 					   struct cdm_rent_space *s,
 					   const struct cdm_rent_event *e)
 {
-	__u32 pages = e->last - e->first + 1, target = (__u32)e->who % CDM_RENT_LEVELS;
+	__u32 pages = cdm_rent_pages(b->first, b->last), target = (__u32)e->who % CDM_RENT_LEVELS;
 	__s32 judged, level;
 
 	/* All that moves is armed when it has, whoever was to be seen before. */
-	b->left = b->last - b->first + 1;
+	b->left = pages;
 	b->seen = 0;
 	b->due = 0;
 	if (b->moved && e->who == b->to && (!b->arrived || b->pages <= CDM_RENT_PAGES)) {
@@ -534,6 +545,8 @@ static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 		if (b->arrived) {
 			b->pages += pages;
 			b->price += 2 * pages * e->page_ns;
+		} else {
+			b->price = cdm_rent_price(b, e->page_ns);
 		}
 		b->debt = 0;
 		return;

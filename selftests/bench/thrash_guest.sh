@@ -60,7 +60,7 @@ rows()
 	# The device alone, and a CPU that looks in now and then.
 	row device_100000 2048 60 10 100000 -u
 	# Likewise, and there is less room near it: what comes makes other memory go.
-	row loop_100000 $room2 20 10 100000 -u -d /dev/cdm_sim1
+	row loop_1000000 $room2 20 10 1000000 -u -d /dev/cdm_sim1
 	for period in 1000 100000; do
 		row two_$period 2048 60 $period $period -u -d /dev/cdm_sim0 -d /dev/cdm_sim1
 	done
@@ -81,7 +81,8 @@ echo inherit >/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/enabled
 # The kernel's own keeping is what no configuration here is about.
 echo 0 >$cdm/pingpong_keep_ms
 
-echo "move $("$repo/build/selftests/thrashrun" -M | awk '$1 == "move_ns" { print $2 }')"
+move=$("$repo/build/selftests/thrashrun" -M) || die "what a move takes"
+echo "move ${move#move_ns }"
 for config; do
 	echo 0 >/proc/sys/kernel/numa_balancing
 	case $config in

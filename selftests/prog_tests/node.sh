@@ -401,7 +401,7 @@ test_node_sim_patterns()
 	mod_unload cdm_sim
 }
 
-# a chain of pointers is followed, all of it, and what points out of the range is an error
+# a chain of pointers is followed, all of it
 # timeout: 90
 test_node_sim_chase()
 {

@@ -170,6 +170,9 @@ static void measure(int fd, char *mem, int nid)
 		mv.nid = i % 2 ? 0 : nid;
 		if (ioctl(fd, CDM_SIM_IOC_MOVE, &mv))
 			die("a move");
+		errno = EBUSY;
+		if (mv.nr[0] != ALIGN_TO / PAGE)
+			die("a move of all pages");
 	}
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	ns = (end.tv_sec - begin.tv_sec) * 1000000000LL + end.tv_nsec - begin.tv_nsec;
@@ -246,6 +249,10 @@ int main(int argc, char **argv)
 		case 'r': opt.far = number(optarg); break;
 		default: return 2;
 		}
+	}
+	if (opt.overlap && opt.size % (8 * ALIGN_TO)) {
+		fprintf(stderr, "thrashrun: -o wants a multiple of 16 MiB\n");
+		return 2;
 	}
 	mem = mmap(NULL, opt.size + ALIGN_TO, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		   -1, 0);

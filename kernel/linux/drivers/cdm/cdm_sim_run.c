@@ -364,8 +364,8 @@ static void clear_results(struct cdm_sim_run *req)
  * cdm_sim_run() - run a request over an address space
  * @sim: the device
  * @mm: the address space; the caller has mmget() it
- * @req: checked but for its pattern and its counts; its results are filled unless -EINVAL
- *	or -ENOMEM is returned before it began
+ * @req: checked but for its pattern and its counts; its results are zero if it did not
+ *	begin
  *
  * Context: sleeps until the run ends or a signal comes. Under sim->lock.
  * Return: 0, -EINTR, what ended the run, or why it did not begin.
@@ -420,6 +420,7 @@ int cdm_sim_run(struct cdm_sim *sim, struct mm_struct *mm,
 	err = req->error;
 	if (run->counts)
 		err = counts_copy(run) ?: err;
+	req->error = err;
 	sim->runs++;
 	sim->accesses += req->done;
 	sim->dev_faults += req->dev_faults;

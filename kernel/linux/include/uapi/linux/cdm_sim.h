@@ -69,7 +69,7 @@ enum cdm_sim_pattern {
 	CDM_SIM_UNIFORM,
 	CDM_SIM_ZIPF,
 	CDM_SIM_CHASE,
-	CDM_SIM_REPLAY,
+	CDM_SIM_REPLAY = 6,
 };
 
 /**
