@@ -359,7 +359,7 @@ static __always_inline __u64 cdm_rent_accesses(struct cdm_rent_block *b,
 					       const struct cdm_rent_event *e)
 {
 	__u64 pages = b->high - b->low + 1, left, before = b->left, seen = b->seen;
-	__u64 armed = e->now - e->gap, here = e->last - e->first + 1, nr = 1, could, most;
+	__u64 armed = e->now - e->gap, here = e->last - e->first + 1, nr, could, most;
 
 	if (!e->sampled)
 		return e->accesses;
@@ -374,10 +374,10 @@ static __always_inline __u64 cdm_rent_accesses(struct cdm_rent_block *b,
 		could = before * (armed - seen) + left * e->gap;
 	else
 		could = left * (e->now - seen);
-	if (could)
-		nr = pages * (e->now - seen) / could;
 	/* Who goes on reads a page's lines, one after the other. */
-	nr *= CDM_RENT_LINES;
+	nr = CDM_RENT_LINES;
+	if (could)
+		nr = pages * CDM_RENT_LINES * (e->now - seen) / could;
 	most = (e->now - seen) / ((e->who == e->src ? 0 : remote_ns) + near_ns);
 	if (nr > most)
 		nr = most;
