@@ -282,6 +282,15 @@ test_thrash_adaptive_steps()
 		2 11 0 0 0 1 50 = move 0
 		3 11 512 1 0 1 199 = stay
 		4 11 512 1 0 1 1 = move 1
+		# What paid moves as a whole: an eighth of eight pages' bar, though one was touched.
+		1 12 0 1 0 1 49 = stay
+		2 12 7 1 0 1 351 = move 1
+		3 12 0 1 0 1 1 = stay
+		4 12 0 1 1 1 1700 = stay
+		5 12 0 0 1 1 49 = stay
+		6 12 7 0 1 1 351 = move 0
+		7 12 3 1 0 1 50 = stay
+		8 12 3 1 0 1 51 = move 1
 	END
 }
 
@@ -317,6 +326,13 @@ test_thrash_adaptive_seen()
 		1004000 4 0 0 0 1025 0 = stay
 		1006000 4 0 1 0 1 78 = stay
 		1007000 4 0 1 0 1 1 = move 1
+		# Two of three are armed: one and a half times 64, not 64. With the 24 before it 168.
+		10000000 5 0 1 0 1 99 = stay
+		10000001 5 2 1 0 1 151 = stay
+		10002000 5 0 0 0 1025 0 = stay
+		10102000 5 1 0 0 103425 0 = stay
+		10103000 5 0 1 0 1 217 = stay
+		10104000 5 0 1 0 1 1 = move 1
 	END
 }
 

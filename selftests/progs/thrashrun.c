@@ -21,7 +21,7 @@
  * ends its driver arms what it has used, so that the CPU's next access is seen.
  *
  * Prints "near N" and "far N", accesses that the accessor's own node served or another,
- * "home N", accesses that node 0 would have had near, and "waits", "wait_us", "counters";
+ * "waits", "wait_us", "counters";
  * and for each 2 MiB "block PAGES CPU DEV...", its pages and how often each has accessed it.
  * Moves are counted by the kernel.
  *
@@ -72,7 +72,7 @@ static struct {
 	.advice = MADV_NOHUGEPAGE,
 };
 
-static unsigned long long near, far, home, waits, wait_us, counters;
+static unsigned long long near, far, waits, wait_us, counters;
 
 /* By whom, the CPU last; and of one turn. */
 static __u64 *blocks[MAX_DEVICES + 1], *counts;
@@ -142,7 +142,6 @@ static void take_turn(int fd, char *mem, int nid, unsigned long long seed, __u64
 	own = run.served[device ? nid : 0];
 	near += own;
 	far += run.done - own;
-	home += device ? 0 : run.done;
 	waits += run.waits;
 	wait_us += run.wait_us;
 	counters += run.counters;
@@ -284,7 +283,7 @@ int main(int argc, char **argv)
 		else
 			take_turn(fd[0], mem, -1, turn + 1, blocks[MAX_DEVICES]);
 	}
-	printf("near %llu\nfar %llu\nhome %llu\n", near, far, home);
+	printf("near %llu\nfar %llu\n", near, far);
 	printf("waits %llu\nwait_us %llu\ncounters %llu\n", waits, wait_us, counters);
 	print_blocks();
 	return 0;
