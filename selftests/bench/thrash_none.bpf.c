@@ -9,10 +9,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 __u64 CDM_CALLBACK(access, none_access, const struct cdm_access_ctx *c)
 {
-	if (c->src_nid == c->acc_nid)
-		return 0;
-	/* NUMA balancing's way, at once, fails where a page is not on its LRU list yet. */
-	return cdm_node(c->acc_nid) | (c->kind == CDM_ACCESS_HINT ? cdm_queued() : 0);
+	return c->src_nid == c->acc_nid ? 0 : cdm_node(c->acc_nid);
 }
 
 CDM_OPS_DEFINE(none_ops,

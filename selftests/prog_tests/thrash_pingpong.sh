@@ -219,6 +219,25 @@ test_thrash_throttle_ends()
 	done
 }
 
+# timeout: 120
+# what came just now goes at once to who touches it, though no LRU list has it yet
+test_thrash_turns()
+{
+	local moves
+
+	# The driver's thread is on the same CPU, in whose batch the page is.
+	echo 0 >/sys/devices/system/cpu/cpu1/online
+	balancing off
+	echo 0 >"$CDM/pingpong_keep_ms"
+	cdmctl policy load "$PROGS/thrash_none.bpf.o" --pin turns >/dev/null || fail "load"
+	moves=$(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat)
+	OUT=$("$PROGS/thrashrun" -s 4 -n 60 -c 1000 -v 1000 -g 4096 -t 125 2>&1) || fail "$OUT"
+	moves=$(($(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat) - moves))
+	echo 1 >/sys/devices/system/cpu/cpu1/online
+	cdmctl policy unload turns >/dev/null || fail "unload"
+	check_ge $moves 55 "moves of a page in 60 turns"
+}
+
 # timeout: 180
 # a policy throttles all it can: its node's users sleep once an access, others do not
 test_thrash_hostile()

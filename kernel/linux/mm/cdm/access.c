@@ -30,6 +30,7 @@
 #include <linux/mm.h>
 #include <linux/sched/sysctl.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 #include <linux/task_work.h>
 #include <linux/topology.h>
 #include <trace/events/cdm.h>
@@ -196,7 +197,12 @@ static noinline int access_answer(const struct cdm_access_ctx *ctx, struct folio
 	/* What is kept stays, also where nothing else was said. */
 	if (ms || nid == ctx->src_nid || (ans & (CDM_ANS_DENY | CDM_ANS_QUEUED)))
 		return NUMA_NO_NODE;
-	return nid >= 0 ? nid : def_nid;
+	if (nid < 0)
+		return def_nid;
+	/* What came just now is in a batch still, and could not go. */
+	if (hint && !folio_test_lru(folio))
+		lru_add_drain();
+	return nid;
 }
 
 /* ---- the event ------------------------------------------------------------- */
