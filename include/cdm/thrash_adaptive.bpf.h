@@ -19,18 +19,24 @@
  *	   near takes off, afar adds
  *
  * A stay has paid for itself if accesses from near have saved more than those from afar have
- * cost, by the price of the way there and back. What was paid last, until the bar was
- * reached, does not count: it is the bar that made it so much. If not, the bar for moves to
- * that node goes up fourfold, to 2^max_doublings at most. If so, it is halved, and once more
- * for each time that the gain is twice the price again, down to 2^-max_halvings; so is what
- * has never been tried, once. Each decay_ms that goes by without a move takes a level a step
- * back to 0. So what does not pay is done ever more rarely, and what pays ever sooner: phases
- * that are longer than the price are followed, and those much longer at once; and where one
- * of several nodes is not worth it, the block does not follow that one.
+ * cost, by the price of the way there and back, had it begun with the turn in which the bar
+ * was reached: what that turn has paid before is the bar's doing. If not, the bar for moves
+ * to that node goes up fourfold, to 2^max_doublings at most. If so, it goes down fourfold,
+ * and is halved once more for each time that the gain is twice the price again, down to
+ * 2^-max_halvings; what has never been tried begins at the half. Each decay_ms that goes by
+ * without a move takes a level a step back to 0. So what does not pay is done ever more
+ * rarely, and what pays ever sooner: phases that are longer than the price are followed, and
+ * those much longer at once; and where one of several nodes is not worth it, the block does
+ * not follow that one.
  *
  * Blocks of an address space are used alike: one tries a node where none of them was. The
  * others wait until its stay is judged, or the bar is reached eight times over, and begin at
- * half or twice that.
+ * half or twice that. If the turn before was long enough to pay for a move, so may be this.
+ *
+ * Where there is no room, what comes makes other memory go. If that is missed, a stay pays
+ * for itself at the cost of another's: each block that is missed makes the least bar for
+ * moves to that node four times as high, to 2^CDM_RENT_CROWD at most, so that of memory that
+ * is used alike what is there stays, and what is used so much more still comes.
  *
  * A CPU's accesses are seen where a page was armed, once. How many there were is reckoned
  * from how soon it came: of N pages of which first A and, since some were armed, B were armed,
@@ -66,7 +72,10 @@ const volatile __u32 remote_ns = 400;
 /* What an access takes that is near: no more of them fit into a time. Range 1..10000000. */
 const volatile __u32 near_ns = 100;
 
-/* Accesses that a fault, a CPU's or a device's, stands for. Range 1..1000000. */
+/*
+ * Accesses that a fault stands for, a CPU's or that of a device that counts none.
+ * Range 1..1000000.
+ */
 const volatile __u32 fault_accesses = 16;
 
 /* The bar is 2^this times the price at most, and the price by 2^this at least. Range 0..16. */
@@ -94,8 +103,18 @@ const volatile __u32 decay_ms = 4000;
 /* So much that nothing overflows. */
 #define CDM_RENT_MAX	(1LL << 60)
 
+/* What has no room is no dearer than 2^this times the price. */
+#define CDM_RENT_CROWD	4
+
 /* Who has not accessed a block for so long begins anew, in ns. */
 #define CDM_RENT_PAUSE	1000000000ULL
+
+/* What follows from an access. */
+enum {
+	CDM_RENT_STAY,
+	CDM_RENT_SINGLY,	/* what was accessed moves at once */
+	CDM_RENT_MOVE,		/* a part of the block moves */
+};
 
 struct cdm_rent_event {
 	__u64 now;		/* ns */
@@ -103,6 +122,8 @@ struct cdm_rent_event {
 	__u64 gap;		/* ns since it was armed; 0: not known, or exact */
 	__u64 page_ns;		/* ns that the move of a page takes */
 	bool sampled;		/* a CPU's fault at an armed page: others went unseen */
+	bool fault;		/* who accesses it waits, so that it can move at once */
+	bool room;		/* there is much at his node, whatever there was once */
 	__s32 who;		/* node of the processor */
 	__s32 src;		/* node that has the pages */
 	__u32 first, last;	/* pages of the block */
@@ -115,6 +136,8 @@ struct cdm_rent_block {
 	__u64 moved;		/* when, 0: never */
 	__u64 touched;		/* last event */
 	__u64 began;		/* first event of those of user, one after the other */
+	__u64 turn;		/* ns that these cost at least, or would have from afar */
+	__u64 turn_before;	/* and those of the user before */
 	__u64 seen;		/* last one of user at an armed page, 0: none */
 	__u64 armed;		/* all of it, by the policy */
 	__u64 due;		/* some of it, likewise, or 0 */
@@ -127,8 +150,12 @@ struct cdm_rent_block {
 	__s32 user;		/* of the last event */
 	__s32 to;		/* has it */
 	__s8 level[CDM_RENT_LEVELS];	/* of the bar, by node moved to */
-	__u32 arrived;		/* was seen on @to since */
-	__u32 pages;		/* that were sent after the first */
+	__u64 level_at[CDM_RENT_LEVELS];	/* since when */
+	__u16 arrived;		/* was seen on @to since */
+	__u16 missed;		/* and then elsewhere, for lack of room */
+	__u32 alone;		/* page that was to move by itself, plus 1 */
+	__u32 pages;		/* that were sent after the first, some twice */
+	__u32 sent;		/* that moved in this stay */
 	__u16 low, high;	/* pages that anybody has touched */
 	__u16 first, last;	/* pages that who touched, or will */
 	__u16 sent_first, sent_last;	/* pages that came to @to, all together */
@@ -168,6 +195,13 @@ struct {
 	__type(key, struct cdm_rent_key);
 	__type(value, struct cdm_rent_block);
 } rent_blocks SEC(".maps");
+
+/* Nodes that have more to hold than room, modulo CDM_RENT_LEVELS. */
+static struct {
+	__u64 left;		/* when pages went for lack of room, 0: never */
+	__u64 missed;		/* when such pages were wanted again */
+	__u32 level;		/* then */
+} rent_nodes[CDM_RENT_LEVELS];
 
 /* The block of that key, which may be new; NULL if there is no room. */
 static __always_inline struct cdm_rent_block *cdm_rent_find(__u64 mm, __u64 block)
@@ -231,27 +265,6 @@ static __always_inline void cdm_rent_tried(struct cdm_rent_space *s, __u32 nid, 
 	s->state[nid % CDM_RENT_LEVELS] = CDM_RENT_TRIED;
 }
 
-/*
- * Of moves to a node, before the present stay is judged. What there was at the last move is
- * less by now.
- */
-static __always_inline __s32 cdm_rent_level(const struct cdm_rent_block *b,
-					    const struct cdm_rent_space *s, __u32 nid, __u64 now)
-{
-	__s32 level = b->level[nid % CDM_RENT_LEVELS];
-	__u64 gone;
-
-	if (level == CDM_RENT_NEW) {
-		level = cdm_rent_start(s, nid, now);
-		/* Who has left where it was first need not wait for others to go back. */
-		return b->moved && level > 1 ? 0 : level;
-	}
-	gone = cdm_ns_since(b->moved, now) / (decay_ms * 1000000ULL);
-	if (level < 0)
-		return gone < (__u64)-level ? level + (__s32)gone : 0;
-	return gone < (__u64)level ? level - (__s32)gone : 0;
-}
-
 /* Pages from the first to the last; others may be changing these. */
 static __always_inline __u32 cdm_rent_pages(__u32 first, __u32 last)
 {
@@ -264,6 +277,37 @@ static __always_inline __u64 cdm_rent_price(const struct cdm_rent_block *b, __u6
 	return 2 * page_ns * cdm_rent_pages(b->first, b->last);
 }
 
+/*
+ * Of moves to a node, before the present stay is judged. What there was once is less by now.
+ */
+static __always_inline __s32 cdm_rent_level(const struct cdm_rent_block *b,
+					    const struct cdm_rent_space *s, __u32 nid,
+					    __u64 page_ns, __u64 now)
+{
+	__s32 level = b->level[nid % CDM_RENT_LEVELS];
+	__u64 gone;
+
+	if (level == CDM_RENT_NEW) {
+		if (max_halvings > 1 &&
+		    b->turn_before >= 2 * page_ns * cdm_rent_pages(b->low, b->high))
+			return -2;
+		level = cdm_rent_start(s, nid, now);
+		/* Who has left where it was first need not wait for others to go back. */
+		return b->moved && level > 1 ? 0 : level;
+	}
+	gone = cdm_ns_since(b->level_at[nid % CDM_RENT_LEVELS], now) / (decay_ms * 1000000ULL);
+	if (level < 0)
+		return gone < (__u64)-level ? level + (__s32)gone : 0;
+	return gone < (__u64)level ? level - (__s32)gone : 0;
+}
+
+static __always_inline void cdm_rent_set_level(struct cdm_rent_block *b, __u32 nid,
+					       __s32 level, __u64 now)
+{
+	b->level[nid % CDM_RENT_LEVELS] = level;
+	b->level_at[nid % CDM_RENT_LEVELS] = now;
+}
+
 /* The level of moves to where the block is, as its stay ends. */
 static __always_inline __s32 cdm_rent_judged(const struct cdm_rent_block *b,
 					     struct cdm_rent_space *s, __u64 page_ns, __u64 now)
@@ -271,12 +315,12 @@ static __always_inline __s32 cdm_rent_judged(const struct cdm_rent_block *b,
 	__u64 price = (b->moved ? b->price : cdm_rent_price(b, page_ns)) ?: 1;
 	__s64 gain = b->earned + (__s64)b->debt;
 	__u64 times = gain > 0 ? gain / price : 0;
-	__s32 level = b->moved ? cdm_rent_level(b, s, b->to, now) : 0;
+	__s32 level = b->moved ? cdm_rent_level(b, s, b->to, page_ns, now) : 0;
 
 	/* Nobody chose where it was first. */
 	if (!b->moved && !times)
 		return CDM_RENT_NEW;
-	level -= (times >= 1) + (times >= 2) + (times >= 4) + (times >= 8);
+	level -= 2 * (times >= 1) + (times >= 2) + (times >= 4) + (times >= 8);
 	if (!times)
 		level += 2;
 	if (b->moved)
@@ -286,27 +330,61 @@ static __always_inline __s32 cdm_rent_judged(const struct cdm_rent_block *b,
 	return level < (__s32)max_doublings ? level : (__s32)max_doublings;
 }
 
+/* Pages had to leave @nid so that others had room. */
+static __always_inline void cdm_rent_evicted(__u32 nid, __u64 now)
+{
+	rent_nodes[nid % CDM_RENT_LEVELS].left = now;
+}
+
+/* Moves to a node without room. */
+static __always_inline __s32 cdm_rent_crowd(__u32 nid, __u64 now)
+{
+	__u32 i = nid % CDM_RENT_LEVELS;
+	__u64 gone = cdm_ns_since(rent_nodes[i].missed, now) / (decay_ms * 1000000ULL);
+
+	return gone < rent_nodes[i].level ? rent_nodes[i].level - (__s32)gone : 0;
+}
+
+/* The block is accessed by whom it had moved to, and is not there. */
+static __always_inline void cdm_rent_missed(struct cdm_rent_block *b,
+					    const struct cdm_rent_event *e)
+{
+	__u32 i = (__u32)b->to % CDM_RENT_LEVELS;
+	__u32 level = cdm_rent_crowd(b->to, e->now) + 2;
+
+	if (!b->arrived || b->missed || rent_nodes[i].left <= b->moved ||
+	    e->first < b->sent_first || e->last > b->sent_last)
+		return;
+	b->missed = 1;
+	rent_nodes[i].level = level < CDM_RENT_CROWD ? level : CDM_RENT_CROWD;
+	rent_nodes[i].missed = e->now;
+}
+
 /* What whoever wants the block has to pay first. */
-static __always_inline __u64 cdm_rent_bar(const struct cdm_rent_block *b,
-					  const struct cdm_rent_space *s, __u64 page_ns,
-					  __u64 now)
+static __always_inline __u64 cdm_rent_bar(const struct cdm_rent_block *b, __s32 level,
+					  __u64 page_ns)
 {
 	__u64 price = cdm_rent_price(b, page_ns);
-	__s32 level = cdm_rent_level(b, s, b->who, now);
 
 	return level < 0 ? price >> (-level & 31) : price << (level & 31);
 }
 
-/* When to look again: it is no use to do so more often than the decision takes. */
+/*
+ * When to look again: it is no use to do so more often than the decision takes, and each time
+ * takes about as long as the move of a page, of kcdmd's time too.
+ */
 static __always_inline __u64 cdm_rent_pause(const struct cdm_rent_block *b,
 					    const struct cdm_rent_space *s,
 					    const struct cdm_rent_event *e)
 {
-	__u64 pause = cdm_rent_bar(b, s, e->page_ns, e->now) / 16;
+	__s32 level = cdm_rent_level(b, s, b->who, e->page_ns, e->now);
+	__u64 pause = cdm_rent_bar(b, level, e->page_ns) / 16;
 	__u64 eighth = cdm_ns_since(b->began, e->now) / 8;
 
 	if (pause < eighth)
 		pause = eighth;
+	if (pause < 4 * e->page_ns)
+		pause = 4 * e->page_ns;
 	return pause < CDM_RENT_PAUSE ? pause : CDM_RENT_PAUSE;
 }
 
@@ -321,7 +399,8 @@ static __always_inline __u64 cdm_rent_pause(const struct cdm_rent_block *b,
 static __always_inline bool cdm_rent_samples(const struct cdm_rent_block *b,
 					     const struct cdm_rent_event *e)
 {
-	return !b->due || e->now >= b->due + CDM_RENT_SLACK || (!b->far && e->src != e->who);
+	return !b->due || e->now >= b->due + CDM_RENT_SLACK || (!b->far && e->src != e->who) ||
+	       (b->alone && e->now >= b->due);
 }
 
 /* They will be, after @pause. */
@@ -438,6 +517,8 @@ static __always_inline void cdm_rent_user(struct cdm_rent_block *b, struct cdm_r
 			b->near_due = b->due;
 			b->others_ns = 0;
 		}
+		b->turn_before = b->user == e->who ? 0 : b->turn;
+		b->turn = 0;
 		b->user = e->who;
 		b->began = e->now;
 		b->seen = 0;
@@ -447,18 +528,33 @@ static __always_inline void cdm_rent_user(struct cdm_rent_block *b, struct cdm_r
 }
 
 /*
+ * Where a move at once has paid, what is touched moves by itself while who touches it waits:
+ * so nobody goes on from afar until kcdmd has moved it all, and the rest need not move. Of a
+ * few pages kcdmd makes short work, and arms them.
+ */
+static __always_inline bool cdm_rent_singly(const struct cdm_rent_block *b, __s32 level,
+					    const struct cdm_rent_event *e)
+{
+	return e->fault && level <= -2 && b->high - b->low >= CDM_RENT_SAMPLE;
+}
+
+/*
  * What moves, if it does. Where a stay has paid for itself it is what moved the last time,
  * and not what was touched by now, which is little if it is done at once.
  */
-static __always_inline void cdm_rent_extent(struct cdm_rent_block *b,
-					    const struct cdm_rent_space *s,
+static __always_inline void cdm_rent_extent(struct cdm_rent_block *b, __s32 level,
 					    const struct cdm_rent_event *e)
 {
 	__u32 first = e->first, last = e->last;
+	__s32 paid = b->level[(__u32)b->who % CDM_RENT_LEVELS] == CDM_RENT_NEW ? -2 : -1;
 
+	if (cdm_rent_singly(b, level, e)) {
+		b->first = first;
+		b->last = last;
+		return;
+	}
 	/* What was left behind is not all of it. */
-	if (b->level[(__u32)b->who % CDM_RENT_LEVELS] != CDM_RENT_NEW && b->who != b->to &&
-	    cdm_rent_level(b, s, b->who, e->now) < 0) {
+	if (b->moved && b->who != b->to && level <= paid) {
 		if (first > b->sent_first)
 			first = b->sent_first;
 		if (last < b->sent_last)
@@ -471,15 +567,15 @@ static __always_inline void cdm_rent_extent(struct cdm_rent_block *b,
 }
 
 /*
- * Accesses of one node to pages of a block. True: b->first to b->last should move to
- * e->who. Then it is to be told by cdm_rent_moved() if they do; if not, the next access
- * asks for it again.
+ * Accesses of one node to pages of a block. If b->first to b->last should move to e->who, it
+ * is to be told by cdm_rent_moved() if they do; if not, the next access asks for it again.
  */
-static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
+static __always_inline __u32 cdm_rent_access(struct cdm_rent_block *b,
 					    struct cdm_rent_space *s,
 					    const struct cdm_rent_event *e)
 {
 	__u64 cost, paid, nr, taken = 0;
+	__s32 level, crowd;
 
 	cdm_rent_user(b, s, e);
 	if (b->to == NUMA_NO_NODE) {
@@ -497,29 +593,50 @@ static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
 	if (e->who != b->to)
 		b->others_ns += nr * (remote_ns + near_ns);
 	paid = cost = nr * remote_ns;
+	/* What is reckoned may be too much; where all is armed, by far. */
+	if (b->turn < CDM_RENT_MAX)
+		b->turn += e->fault ? remote_ns : cost;
 	if (e->who == e->src) {
 		/* Who has a part of it, and wants the rest, loses nothing by a move. */
 		if (e->who != b->who)
 			taken = cdm_rent_take_off(b, e->sampled ? cost + cost / 2 : cost);
 		if (e->who == b->to)
 			cdm_rent_earn(b, s, taken > cost ? taken : cost);
-		return false;
+		return CDM_RENT_STAY;
 	}
+	if (e->who == b->to)
+		cdm_rent_missed(b, e);
 	if (e->src == b->to && b->earned > -CDM_RENT_MAX)
 		b->earned -= cost;
 	if (e->who != b->who) {
 		if (b->debt > paid) {
 			cdm_rent_take_off(b, paid);
-			return false;
+			return CDM_RENT_STAY;
 		}
 		paid -= b->debt;
 		b->who = e->who;
 		b->debt = 0;
 	}
-	cdm_rent_extent(b, s, e);
+	level = cdm_rent_level(b, s, e->who, e->page_ns, e->now);
+	crowd = cdm_rent_crowd(e->who, e->now);
+	if (crowd && !e->room && level < crowd)
+		level = crowd;
+	cdm_rent_extent(b, level, e);
 	if (b->debt < CDM_RENT_MAX)
 		b->debt += paid;
-	return b->debt >= cdm_rent_bar(b, s, e->page_ns, e->now);
+	if (cdm_rent_singly(b, level, e)) {
+		/* The first page of a stay has paid for those that follow it. */
+		if (e->who != b->to && b->debt < cdm_rent_bar(b, level, e->page_ns))
+			return CDM_RENT_STAY;
+		/* What has only just come can't be moved but by kcdmd. */
+		if (e->who == b->to && b->alone == e->first + 1)
+			return CDM_RENT_MOVE;
+		/* It was afar for one access, and is near for the others. */
+		if (e->sampled)
+			cdm_rent_earn(b, s, cost);
+		return CDM_RENT_SINGLY;
+	}
+	return b->debt >= cdm_rent_bar(b, level, e->page_ns) ? CDM_RENT_MOVE : CDM_RENT_STAY;
 }
 
 /*
@@ -528,52 +645,59 @@ static __always_inline bool cdm_rent_access(struct cdm_rent_block *b,
  */
 static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 					   struct cdm_rent_space *s,
-					   const struct cdm_rent_event *e)
+					   const struct cdm_rent_event *e, __u32 how)
 {
 	__u32 pages = cdm_rent_pages(b->first, b->last), target = (__u32)e->who % CDM_RENT_LEVELS;
 	__s32 judged, level;
+	__u32 span;
 
-	/* All that moves is armed when it has, whoever was to be seen before. */
-	b->left = pages;
-	b->seen = 0;
-	b->due = 0;
+	/* What kcdmd moves it arms, whoever was to be seen before. */
+	if (how == CDM_RENT_MOVE) {
+		b->left = pages;
+		b->seen = 0;
+		b->due = 0;
+	}
+	b->alone = how == CDM_RENT_SINGLY ? e->first + 1 : 0;
 	if (b->moved && e->who == b->to && (!b->arrived || b->pages <= CDM_RENT_PAGES)) {
 		if (b->sent_first > b->first)
 			b->sent_first = b->first;
 		if (b->sent_last < b->last)
 			b->sent_last = b->last;
-		if (b->arrived) {
+		/* What is on its way is asked for again, and moves once. */
+		span = cdm_rent_pages(b->sent_first, b->sent_last);
+		if (b->arrived)
 			b->pages += pages;
-			b->price += 2 * pages * e->page_ns;
-		} else {
-			b->price = cdm_rent_price(b, e->page_ns);
-		}
+		b->sent = b->sent + pages < span ? b->sent + pages : span;
+		b->price = 2 * e->page_ns * b->sent;
 		b->debt = 0;
+		b->missed = 0;
 		return;
 	}
 	judged = cdm_rent_judged(b, s, e->page_ns, e->now);
-	level = cdm_rent_level(b, s, e->who, e->now);
+	level = cdm_rent_level(b, s, e->who, e->page_ns, e->now);
 	/* It has waited for others, but not for itself. */
 	if (b->level[target] == CDM_RENT_NEW && level > 0)
 		level = 0;
-	for (__u32 i = 0; i < CDM_RENT_LEVELS; i++)
-		if (b->level[i] != CDM_RENT_NEW)
-			b->level[i] = cdm_rent_level(b, s, i, e->now);
-	b->level[(__u32)b->to % CDM_RENT_LEVELS] = judged;
+	cdm_rent_set_level(b, b->to, judged, e->now);
 	if ((__u32)b->to % CDM_RENT_LEVELS != target)
-		b->level[target] = level;
+		cdm_rent_set_level(b, e->who, level, e->now);
 	if (cdm_rent_state(s, target, e->now) == CDM_RENT_UNTRIED) {
 		s->trying[target] = e->now;
 		s->state[target] = CDM_RENT_TRYING;
 	}
 	b->price = cdm_rent_price(b, e->page_ns);
+	b->sent = pages;
 	b->sent_first = b->first;
 	b->sent_last = b->last;
 	b->moved = e->now ?: 1;
 	b->to = e->who;
+	/* What this turn has paid would have been saved. */
+	b->earned = b->turn < b->debt ? b->turn : b->debt;
+	if (b->earned >= (__s64)b->price)
+		cdm_rent_tried(s, e->who, true);
 	b->debt = 0;
 	b->pages = 0;
-	b->earned = 0;
+	b->missed = 0;
 	b->near_seen = 0;
 	b->arrived = 0;
 	b->moves++;

@@ -3,7 +3,7 @@
  * What thrash_adaptive would decide, for policy_replay.c: @a is the number of pages of the
  * event and @b the number of accesses that it stands for. If @b is 0, it is a CPU's fault
  * at an armed page; then there are pages in the lower 10 bits of @a, and above them is how
- * many microseconds ago it was armed.
+ * many microseconds ago it was armed. If both are, the block had to leave node @proc.
  *
  * Blocks are where they were moved to; @where is for those that never were.
  */
@@ -15,11 +15,12 @@ static __always_inline void judge(const struct replay_event *e, struct replay_ve
 {
 	struct cdm_rent_block *b = cdm_rent_find(e->mm, e->page >> CDM_RENT_ORDER);
 	struct cdm_rent_space *s = cdm_rent_find_space(e->mm);
-	__u32 first = e->page & (CDM_RENT_PAGES - 1);
+	__u32 first = e->page & (CDM_RENT_PAGES - 1), how;
 	struct cdm_rent_event ev = {
 		.now = e->time,
 		.accesses = e->b ?: fault_accesses,
 		.sampled = !e->b,
+		.fault = !e->b,
 		.gap = e->b ? 0 : (e->a >> 10) * 1000ULL,
 		.page_ns = page_move_ns,
 		.who = e->proc,
@@ -30,15 +31,22 @@ static __always_inline void judge(const struct replay_event *e, struct replay_ve
 	v->what = REPLAY_STAY;
 	if (!b || !s)
 		return;
-	ev.src = b->moves ? b->to : e->where;
-	if (!cdm_rent_access(b, s, &ev)) {
+	if (!e->a && !e->b) {
+		cdm_rent_evicted(e->proc, e->time);
+		b->tgid = 1;	/* that it has */
+		return;
+	}
+	ev.src = b->moves && !b->tgid ? b->to : e->where;
+	how = cdm_rent_access(b, s, &ev);
+	if (how == CDM_RENT_STAY) {
 		if (ev.sampled && cdm_rent_samples(b, &ev))
 			cdm_rent_sampled(b, &ev, cdm_rent_pause(b, s, &ev));
 		return;
 	}
 	v->what = REPLAY_MOVE;
 	v->at = ev.who;
-	cdm_rent_moved(b, s, &ev);
+	cdm_rent_moved(b, s, &ev, how);
+	b->tgid = 0;
 }
 
 #include "replay.bpf.h"

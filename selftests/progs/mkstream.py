@@ -4,7 +4,7 @@
 Makes a stream of accesses for policy_replay and the models (see replay.h).
 
     mkstream.py uvm random|pingpong|boundary|epoch|pin|facts N SEED
-    mkstream.py rent random|pingpong|phases|skewed N SEED
+    mkstream.py rent random|pingpong|short|phases|skewed N SEED
     mkstream.py hot N SEED
 
 Of a stream for uvm, times gather around the lapse (500 us), the epoch and the pin of the
@@ -115,6 +115,12 @@ def rent_pingpong(n):
     """Each in turn until the other's debt is paid and a little more: the worst case."""
     for i in range(n):
         yield i * 1000, 1, 0, i // 9 % 2, 0, 1, 16
+
+
+def rent_short(n):
+    """Each in turn for less than a move there and back costs, but more than one."""
+    for i in range(n):
+        yield i * 1000, 1, 0, i // 5 % 2, 0, 1, 16
 
 
 def rent_phases(n):

@@ -66,7 +66,7 @@ static struct {
 	.cpu = 1000,
 	.dev = 1000,
 	.dwell = 1,
-	.grain = 64 << 10,
+	.grain = 2 << 20,
 	.threshold = 64,
 	.batch = 16,
 	.advice = MADV_NOHUGEPAGE,
