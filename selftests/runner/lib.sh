@@ -106,9 +106,11 @@ poll()
 	done
 }
 
-# wait_for SEC CMD... - as poll, but the test fails if it never comes true
+# wait_for SEC CMD... - as poll, but the test fails if it never comes true; as limits, longer
+# in the debug guest
 wait_for()
 {
+	[ "$DEBUG_GUEST" = 0 ] || set -- $(($1 * 6)) "${@:2}"
 	poll "$@" || fail "waited $1 s in vain for: ${*:2}"
 }
 
