@@ -214,6 +214,9 @@ __u64 CDM_CALLBACK(access, adaptive_access, const struct cdm_access_ctx *c)
 		.page_ns = page_ns(),
 		.sampled = sample && c->kind == CDM_ACCESS_HINT,
 		.fault = fault,
+		/* A file's page may have to be written first, of a large folio all would move. */
+		.apart = fault && cdm_event_pages(c) == 1U << (c->order & 31) &&
+			 (c->kind != CDM_ACCESS_HINT || c->flags & CDM_ACCESS_ANON),
 		.room = has_room(c, bpf_ktime_get_ns()),
 		.who = c->acc_nid,
 		.src = c->src_nid,

@@ -73,7 +73,7 @@ const volatile __u32 remote_ns = 400;
 const volatile __u32 near_ns = 100;
 
 /*
- * Accesses that a fault stands for, a CPU's or that of a device that counts none.
+ * Accesses that a fault stands for; of a device that counts accesses only where it is afar.
  * Range 1..1000000.
  */
 const volatile __u32 fault_accesses = 16;
@@ -123,6 +123,7 @@ struct cdm_rent_event {
 	__u64 page_ns;		/* ns that the move of a page takes */
 	bool sampled;		/* a CPU's fault at an armed page: others went unseen */
 	bool fault;		/* who accesses it waits, so that it can move at once */
+	bool apart;		/* and does, by itself */
 	bool room;		/* there is much at his node, whatever there was once */
 	__s32 who;		/* node of the processor */
 	__s32 src;		/* node that has the pages */
@@ -352,8 +353,11 @@ static __always_inline void cdm_rent_missed(struct cdm_rent_block *b,
 	__u32 i = (__u32)b->to % CDM_RENT_LEVELS;
 	__u32 level = cdm_rent_crowd(b->to, e->now) + 2;
 
-	if (!b->arrived || b->missed || rent_nodes[i].left <= b->moved ||
+	if (!b->arrived || b->missed || !b->moved || rent_nodes[i].left <= b->moved ||
 	    e->first < b->sent_first || e->last > b->sent_last)
+		return;
+	/* Of what moved singly it may be what never moved. */
+	if (b->sent < cdm_rent_pages(b->sent_first, b->sent_last))
 		return;
 	b->missed = 1;
 	rent_nodes[i].level = level < CDM_RENT_CROWD ? level : CDM_RENT_CROWD;
@@ -535,7 +539,7 @@ static __always_inline void cdm_rent_user(struct cdm_rent_block *b, struct cdm_r
 static __always_inline bool cdm_rent_singly(const struct cdm_rent_block *b, __s32 level,
 					    const struct cdm_rent_event *e)
 {
-	return e->fault && level <= -2 && b->high - b->low >= CDM_RENT_SAMPLE;
+	return e->apart && level <= -2 && b->high - b->low >= CDM_RENT_SAMPLE;
 }
 
 /*
@@ -619,6 +623,8 @@ static __always_inline __u32 cdm_rent_access(struct cdm_rent_block *b,
 	}
 	level = cdm_rent_level(b, s, e->who, e->page_ns, e->now);
 	crowd = cdm_rent_crowd(e->who, e->now);
+	if (crowd > (__s32)max_doublings)
+		crowd = max_doublings;
 	if (crowd && !e->room && level < crowd)
 		level = crowd;
 	cdm_rent_extent(b, level, e);
@@ -628,8 +634,10 @@ static __always_inline __u32 cdm_rent_access(struct cdm_rent_block *b,
 		/* The first page of a stay has paid for those that follow it. */
 		if (e->who != b->to && b->debt < cdm_rent_bar(b, level, e->page_ns))
 			return CDM_RENT_STAY;
-		/* What has only just come can't be moved but by kcdmd. */
-		if (e->who == b->to && b->alone == e->first + 1)
+		if (e->who != b->to)
+			return CDM_RENT_SINGLY;
+		/* It has not come, or none of so many has been seen there. */
+		if (b->alone == e->first + 1 || (!b->arrived && b->sent >= CDM_RENT_SAMPLE))
 			return CDM_RENT_MOVE;
 		/* It was afar for one access, and is near for the others. */
 		if (e->sampled)
@@ -647,7 +655,9 @@ static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 					   struct cdm_rent_space *s,
 					   const struct cdm_rent_event *e, __u32 how)
 {
-	__u32 pages = cdm_rent_pages(b->first, b->last), target = (__u32)e->who % CDM_RENT_LEVELS;
+	__u32 first = how == CDM_RENT_SINGLY ? e->first : b->first;
+	__u32 last = how == CDM_RENT_SINGLY ? e->last : b->last;
+	__u32 pages = cdm_rent_pages(first, last), target = (__u32)e->who % CDM_RENT_LEVELS;
 	__s32 judged, level;
 	__u32 span;
 
@@ -659,15 +669,17 @@ static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 	}
 	b->alone = how == CDM_RENT_SINGLY ? e->first + 1 : 0;
 	if (b->moved && e->who == b->to && (!b->arrived || b->pages <= CDM_RENT_PAGES)) {
-		if (b->sent_first > b->first)
-			b->sent_first = b->first;
-		if (b->sent_last < b->last)
-			b->sent_last = b->last;
-		/* What is on its way is asked for again, and moves once. */
+		if (b->sent_first > first)
+			b->sent_first = first;
+		if (b->sent_last < last)
+			b->sent_last = last;
 		span = cdm_rent_pages(b->sent_first, b->sent_last);
 		if (b->arrived)
 			b->pages += pages;
-		b->sent = b->sent + pages < span ? b->sent + pages : span;
+		b->sent += pages;
+		/* What is on its way is asked for again, and moves once. */
+		if (!b->missed && b->sent > span)
+			b->sent = span;
 		b->price = 2 * e->page_ns * b->sent;
 		b->debt = 0;
 		b->missed = 0;
@@ -685,10 +697,10 @@ static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 		s->trying[target] = e->now;
 		s->state[target] = CDM_RENT_TRYING;
 	}
-	b->price = cdm_rent_price(b, e->page_ns);
+	b->price = 2 * pages * e->page_ns;
 	b->sent = pages;
-	b->sent_first = b->first;
-	b->sent_last = b->last;
+	b->sent_first = first;
+	b->sent_last = last;
 	b->moved = e->now ?: 1;
 	b->to = e->who;
 	/* What this turn has paid would have been saved. */

