@@ -140,14 +140,18 @@ static __always_inline void probe_pages(__u64 now, __u64 pages)
 
 void CDM_CALLBACK(migrated, adaptive_migrated, const struct cdm_migrated_ctx *c)
 {
-	if (!c->status && (c->mover == CDM_MOVER_EVICT || c->mover == CDM_MOVER_DEMOTION))
-		cdm_rent_evicted(c->src_nid, bpf_ktime_get_ns());
-	if (learn && !c->status && !c->order)
-		single_end(c->old_pfn, bpf_ktime_get_ns());
+	__u64 now = bpf_ktime_get_ns();
+
+	if (c->status)
+		return;
+	if (c->mover == CDM_MOVER_EVICT || c->mover == CDM_MOVER_DEMOTION)
+		cdm_rent_evicted(c->src_nid, now);
+	if (learn && !c->order)
+		single_end(c->old_pfn, now);
 	/* The latter, if the fault was faster than kcdmd. */
-	if (learn && !c->status && c->src_nid == probe.from && c->dst_nid == probe.to &&
+	if (learn && c->src_nid == probe.from && c->dst_nid == probe.to &&
 	    (c->mover == CDM_MOVER_CDM || c->mover == CDM_MOVER_NUMA_BALANCING))
-		probe_pages(bpf_ktime_get_ns(), 1ULL << (c->order & 31));
+		probe_pages(now, 1ULL << (c->order & 31));
 }
 
 /* ---- accesses ------------------------------------------------------------------ */
@@ -191,10 +195,10 @@ static __always_inline void sample_more(const struct cdm_access_ctx *c,
 	__sync_fetch_and_add(&n_samples, 1);
 }
 
-/* Who crowded the node has gone. */
+/* Who crowded the node has gone. It matters to who is afar. */
 static __always_inline bool has_room(const struct cdm_access_ctx *c, __u64 now)
 {
-	return cdm_rent_crowd(c->acc_nid, now) &&
+	return c->acc_nid != c->src_nid && cdm_rent_crowd(c->acc_nid, now) &&
 	       cdm_bpf_node_stat(&c->common, c->acc_nid, CDM_ITEM_FREE) * 8 >
 	       cdm_bpf_node_stat(&c->common, c->acc_nid, CDM_ITEM_TOTAL);
 }
@@ -202,11 +206,11 @@ static __always_inline bool has_room(const struct cdm_access_ctx *c, __u64 now)
 __u64 CDM_CALLBACK(access, adaptive_access, const struct cdm_access_ctx *c)
 {
 	__u64 first = (c->addr >> CDM_PAGE_SHIFT) & (CDM_RENT_PAGES - 1);
-	__u64 last = first + cdm_event_pages(c) - 1, nr;
+	__u64 last = first + cdm_event_pages(c) - 1, nr, now = bpf_ktime_get_ns();
 	__u32 begin, how;
 	bool fault = c->kind != CDM_ACCESS_COUNTER;
 	struct cdm_rent_event e = {
-		.now = bpf_ktime_get_ns(),
+		.now = now,
 		.accesses = fault && (c->acc_nid != c->src_nid ||
 				      !counted[(__u32)c->acc_nid % CDM_RENT_LEVELS]) ?
 			    (__u64)c->count * fault_accesses : c->count,
@@ -217,7 +221,7 @@ __u64 CDM_CALLBACK(access, adaptive_access, const struct cdm_access_ctx *c)
 		/* A file's page may have to be written first, of a large folio all would move. */
 		.apart = fault && cdm_event_pages(c) == 1U << (c->order & 31) &&
 			 (c->kind != CDM_ACCESS_HINT || c->flags & CDM_ACCESS_ANON),
-		.room = has_room(c, bpf_ktime_get_ns()),
+		.room = has_room(c, now),
 		.who = c->acc_nid,
 		.src = c->src_nid,
 		.first = first,

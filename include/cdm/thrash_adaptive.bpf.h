@@ -632,10 +632,9 @@ static __always_inline __u32 cdm_rent_access(struct cdm_rent_block *b,
 		b->debt += paid;
 	if (cdm_rent_singly(b, level, e)) {
 		/* The first page of a stay has paid for those that follow it. */
-		if (e->who != b->to && b->debt < cdm_rent_bar(b, level, e->page_ns))
-			return CDM_RENT_STAY;
 		if (e->who != b->to)
-			return CDM_RENT_SINGLY;
+			return b->debt < cdm_rent_bar(b, level, e->page_ns) ? CDM_RENT_STAY :
+									      CDM_RENT_SINGLY;
 		/* It has not come, or none of so many has been seen there. */
 		if (b->alone == e->first + 1 || (!b->arrived && b->sent >= CDM_RENT_SAMPLE))
 			return CDM_RENT_MOVE;

@@ -55,7 +55,7 @@ rows()
 		[ $period != 1000000 ] || turns=40
 		row "64M_$period" 65536 $turns $period $period -u
 	done
-	row share_1000 2048 60 1000 1000 -x -m huge -g 2097152
+	row share_1000 2048 60 1000 1000 -x -m huge
 	row overlap_10000 16384 400 10000 10000 -u -o
 	row phase_10000 2048 120 10000 10000 -u -D 20
 	row produce_10000 2048 120 10000 10000 -p

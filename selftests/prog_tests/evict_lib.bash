@@ -145,12 +145,6 @@ swap_on()
 	swapon /dev/zram0 || fail "swapon /dev/zram0"
 }
 
-# vmstat KEY - of the whole system
-vmstat()
-{
-	awk -v k="$1" '$1 == k { print $2 }' /proc/vmstat
-}
-
 # lru classic|mglru
 lru()
 {

@@ -111,12 +111,6 @@ dev_stat()
 	value "$CDM/nodes/$1/stats" "$2"
 }
 
-# vmstat KEY
-vmstat()
-{
-	value /proc/vmstat "$1"
-}
-
 # held WHERE - pages in the report in $OUT: WHERE is "node N" or absent
 held()
 {

@@ -211,12 +211,6 @@ test_node_drain_unknown()
 	online 2 512
 }
 
-# vmstat KEY
-vmstat()
-{
-	awk -v k="$1" '$1 == k { print $2 }' /proc/vmstat
-}
-
 # no room elsewhere: it says so and nobody is killed; it goes once there is
 # timeout: 180
 test_node_drain_no_room()

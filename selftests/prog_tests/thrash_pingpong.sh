@@ -225,16 +225,17 @@ test_thrash_turns()
 {
 	local moves
 
-	# The driver's thread is on the same CPU, in whose batch the page is.
-	echo 0 >/sys/devices/system/cpu/cpu1/online
 	balancing off
 	echo 0 >"$CDM/pingpong_keep_ms"
 	cdmctl policy load "$PROGS/thrash_none.bpf.o" --pin turns >/dev/null || fail "load"
-	moves=$(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat)
-	"$PROGS/thrashrun" -s 4 -n 60 -c 1000 -v 1000 -g 4096 -t 125 >"$TMP/out" 2>&1
-	moves=$(($(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat) - moves))
+	# The driver's thread is on the same CPU, in whose batch the page is.
+	echo 0 >/sys/devices/system/cpu/cpu1/online
+	moves=$(vmstat pgmigrate_success)
+	OUT=$("$PROGS/thrashrun" -s 4 -n 60 -c 1000 -v 1000 -g 4096 -t 125 2>&1) || OUT="failed: $OUT"
+	moves=$(($(vmstat pgmigrate_success) - moves))
 	echo 1 >/sys/devices/system/cpu/cpu1/online
 	cdmctl policy unload turns >/dev/null || fail "unload"
+	[[ $OUT != failed:* ]] || fail "thrashrun $OUT"
 	check_ge $moves 55 "moves of a page in 60 turns"
 }
 
@@ -273,14 +274,14 @@ hostile()
 		set+=(-s "$v")
 	done
 	"$PROGS/moveme" -s 8192 -n 0 -m nohuge where use=12 where >"$TMP/other" &
-	moved=$(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat)
+	moved=$(vmstat pgmigrate_success)
 	# Armed four times: a page whose move took longer than the policy waits is not armed
 	# again by it.
 	OUT=$("$PROGS/attach" -k -d n_events -d n_refused "${set[@]}" "$PROGS/hostile.bpf.o" \
 		"$PROGS/moveme" -s 128 -n 1 -m nohuge $arm use=1 $arm use=1 $arm use=1 $arm use=1 \
 		where 2>&1) ||
 		fail "$*: $OUT"
-	MOVED=$(($(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat) - moved))
+	MOVED=$(($(vmstat pgmigrate_success) - moved))
 	SECONDS_RUN=$((SECONDS - began + 1))
 	EVENTS_SEEN=$(count n_events)
 	wait_for 60 eval '[ "$(grep -c ^pages "$TMP/other")" = 2 ]'

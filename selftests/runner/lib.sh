@@ -114,6 +114,12 @@ wait_for()
 	poll "$@" || fail "waited $1 s in vain for: ${*:2}"
 }
 
+# vmstat KEY - of the whole system
+vmstat()
+{
+	awk -v k="$1" '$1 == k { print $2 }' /proc/vmstat
+}
+
 # settle - what is on its way arrives: LRU batches of all CPUs, counters, RCU
 #
 # Moving our own pages from node 0 to node 0 moves nothing, but the kernel
