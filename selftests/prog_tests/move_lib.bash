@@ -299,7 +299,7 @@ end_all()
 {
 	local pids
 
-	pids=$(pgrep -x movable; pgrep -x 'moverace|racer')
+	pids=$(jobs -p; pgrep -x movable; pgrep -x 'moverace|racer')
 	# shellcheck disable=SC2086 # a list
 	[ -z "$pids" ] || kill -9 $pids
 	wait

@@ -260,7 +260,8 @@ test_node_broken_race()
 	note "$hits pages broke, $drained drains, $used that were kept up"
 	# shellcheck disable=SC2086 # a list
 	kill $JOBS
-	pkill -9 -x 'simrun|movewatch'
+	pkill -9 -x simrun
+	pkill -9 -x movewatch
 	wait
 	check_ge $hits $((rounds * 10)) "pages that broke"
 	check_none_isolated
