@@ -195,11 +195,11 @@ static __always_inline void sample_more(const struct cdm_access_ctx *c,
 	__sync_fetch_and_add(&n_samples, 1);
 }
 
-/* Who crowded the node has gone. It matters to who is afar. */
+/* More is free than watermarks ask for: nothing has to go yet. It matters to who is afar. */
 static __always_inline bool has_room(const struct cdm_access_ctx *c, __u64 now)
 {
 	return c->acc_nid != c->src_nid && cdm_rent_crowd(c->acc_nid, now) &&
-	       cdm_bpf_node_stat(&c->common, c->acc_nid, CDM_ITEM_FREE) * 8 >
+	       cdm_bpf_node_stat(&c->common, c->acc_nid, CDM_ITEM_FREE) * 64 >
 	       cdm_bpf_node_stat(&c->common, c->acc_nid, CDM_ITEM_TOTAL);
 }
 

@@ -30,13 +30,15 @@
  * not follow that one.
  *
  * Blocks of an address space are used alike: one tries a node where none of them was. The
- * others wait until its stay is judged, or the bar is reached eight times over, and begin at
- * half or twice that. If the turn before was long enough to pay for a move, so may be this.
+ * others wait until its stay is judged, or the bar is reached eight times over, or its half
+ * within one turn, and begin at half or twice that. If the turn before was long enough to
+ * pay for a move, so may be this.
  *
  * Where there is no room, what comes makes other memory go. If that is missed, a stay pays
  * for itself at the cost of another's: each block that is missed makes the least bar for
  * moves to that node four times as high, to 2^CDM_RENT_CROWD at most, so that of memory that
- * is used alike what is there stays, and what is used so much more still comes.
+ * is used alike what is there stays, and what is used so much more still comes. That takes
+ * four times as long as levels to go back, as each search for room costs moves of others.
  *
  * A CPU's accesses are seen where a page was armed, once. How many there were is reckoned
  * from how soon it came: of N pages of which first A and, since some were armed, B were armed,
@@ -286,15 +288,17 @@ static __always_inline __s32 cdm_rent_level(const struct cdm_rent_block *b,
 					    __u64 page_ns, __u64 now)
 {
 	__s32 level = b->level[nid % CDM_RENT_LEVELS];
-	__u64 gone;
+	__u64 gone, price = 2 * page_ns * cdm_rent_pages(b->low, b->high);
 
 	if (level == CDM_RENT_NEW) {
-		if (max_halvings > 1 &&
-		    b->turn_before >= 2 * page_ns * cdm_rent_pages(b->low, b->high))
+		if (max_halvings > 1 && b->turn_before >= price)
 			return -2;
 		level = cdm_rent_start(s, nid, now);
+		/* To wait for others is for those whose turns are short; as for the first. */
+		if (level > 1 && max_halvings && b->turn >= price / 2)
+			return -1;
 		/* Who has left where it was first need not wait for others to go back. */
-		return b->moved && level > 1 ? 0 : level;
+		return level > 1 && b->moved ? 0 : level;
 	}
 	gone = cdm_ns_since(b->level_at[nid % CDM_RENT_LEVELS], now) / (decay_ms * 1000000ULL);
 	if (level < 0)
@@ -341,7 +345,7 @@ static __always_inline void cdm_rent_evicted(__u32 nid, __u64 now)
 static __always_inline __s32 cdm_rent_crowd(__u32 nid, __u64 now)
 {
 	__u32 i = nid % CDM_RENT_LEVELS;
-	__u64 gone = cdm_ns_since(rent_nodes[i].missed, now) / (decay_ms * 1000000ULL);
+	__u64 gone = cdm_ns_since(rent_nodes[i].missed, now) / (decay_ms * 4000000ULL);
 
 	return gone < rent_nodes[i].level ? rent_nodes[i].level - (__s32)gone : 0;
 }

@@ -12,18 +12,12 @@
 set -u
 
 repo=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd -P) || exit 1
+. "$repo/selftests/bench/guest_lib.bash"
 cost=$repo/build/selftests/evictcost
-cdm=/sys/kernel/mm/cdm
 cg=/sys/fs/cgroup/evict
 thp=/sys/kernel/mm/transparent_hugepage
 kernel=$1 rounds=$2 nodesize=${3:-}
 PATH=$repo/build/bin:$PATH
-
-die()
-{
-	echo "evict_guest: $*" >&2
-	exit 1
-}
 
 # measure CONFIG ARGS... - in the cgroup
 measure()
@@ -105,7 +99,7 @@ for m in dax/hmem/dax_hmem dax/kmem; do
 	insmod "$(find "$kernel" -path "*/$m.ko" | head -n 1)" || die "no module $m"
 done
 for ((i = 0; i < 20; i++)); do
-	grep -q 1 /sys/devices/system/node/has_memory && break
+	grep -qE '1|0-2' /sys/devices/system/node/has_memory && break
 	sleep 1
 done
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control

@@ -11,15 +11,9 @@
 set -u
 
 repo=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd -P) || exit 1
-cdm=/sys/kernel/mm/cdm
+. "$repo/selftests/bench/guest_lib.bash"
 cdm_sim=$1 dir=$2
 PATH=$repo/build/bin:$PATH
-
-die()
-{
-	echo "evict_quality_guest: $*" >&2
-	exit 1
-}
 
 evicted()
 {

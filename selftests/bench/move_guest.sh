@@ -12,15 +12,10 @@
 set -u
 
 repo=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd -P) || exit 1
+. "$repo/selftests/bench/guest_lib.bash"
 thp=/sys/kernel/mm/transparent_hugepage
 cost=$repo/build/selftests/movecost
 kmod=$1 cdm_sim=$2 rounds=$3
-
-die()
-{
-	echo "move_guest: $*" >&2
-	exit 1
-}
 
 # folios KB - anonymous memory comes in folios of this size
 folios()

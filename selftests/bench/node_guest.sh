@@ -7,17 +7,10 @@
 set -u
 
 repo=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd -P) || exit 1
-build=$repo/build
-cdm=/sys/kernel/mm/cdm
+. "$repo/selftests/bench/guest_lib.bash"
 node=/sys/devices/system/node
 rounds=3
 used=256	# MiB in use when the node goes
-
-die()
-{
-	echo "node_guest: $*" >&2
-	exit 1
-}
 
 # measure CONFIG METRIC FILE=TEXT... - the first round does not count
 measure()

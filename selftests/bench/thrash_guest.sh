@@ -13,15 +13,18 @@
 set -u
 
 repo=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd -P) || exit 1
-cdm=/sys/kernel/mm/cdm
+. "$repo/selftests/bench/guest_lib.bash"
 cdm_sim=$1 near=$2 far=$3
 shift 3
 PATH=$repo/build/bin:$PATH
 
-die()
+# room NODE - pages that it can hold, as the kernel keeps the watermark free
+room()
 {
-	echo "thrash_guest: $*" >&2
-	exit 1
+	awk -v node="$1," '
+		$1 == "Node"			{ here = $2 == node && $4 == "Movable" }
+		here && $1 == "high"		{ high = $2 }
+		here && $1 == "managed"	{ print $2 - high }' /proc/zoneinfo
 }
 
 # row NAME KIB TURNS CPU DEV [ARGS...]
@@ -36,7 +39,7 @@ row()
 		-l "$near" -r "$far" "${@:6}") || die "$config $1"
 	moves=$(($(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat) - moves))
 	[[ $* != *cdm_sim1* ]] || node=2
-	room=$(awk '/MemTotal/ { print $4 / 4 }' /sys/devices/system/node/node$node/meminfo)
+	room=$(room $node)
 	[ "$config" != none ] || sed -n "s/^block /block $1 $room /p" <<<"$out"
 	awk -v c="$config" -v r="$1" -v m=$moves '{ v[$1] = $2 }
 		END { print c, r, v["near"], v["far"], m, v["wait_us"] }' <<<"$out"
@@ -61,8 +64,9 @@ rows()
 	row produce_10000 2048 120 10000 10000 -p
 	# The device alone, and a CPU that looks in now and then.
 	row device_100000 2048 60 10 100000 -u
-	# Likewise, and there is less room near it: what comes makes other memory go.
-	row loop_1000000 $room2 120 10 1000000 -u -d /dev/cdm_sim1
+	# Likewise, and there is less room near it: what comes makes other memory go. It takes
+	# a turn or two until that has settled.
+	row loop_1000000 $room2 240 10 1000000 -u -d /dev/cdm_sim1
 	for period in 1000 100000; do
 		row two_$period 2048 60 $period $period -u -d /dev/cdm_sim0 -d /dev/cdm_sim1
 	done
