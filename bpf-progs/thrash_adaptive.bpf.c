@@ -195,12 +195,16 @@ static __always_inline void sample_more(const struct cdm_access_ctx *c,
 	__sync_fetch_and_add(&n_samples, 1);
 }
 
-/* More is free than watermarks ask for: nothing has to go yet. It matters to who is afar. */
+/* It matters to who is afar from a node that had too little room. */
 static __always_inline bool has_room(const struct cdm_access_ctx *c, __u64 now)
 {
-	return c->acc_nid != c->src_nid && cdm_rent_crowd(c->acc_nid, now) &&
-	       cdm_bpf_node_stat(&c->common, c->acc_nid, CDM_ITEM_FREE) * 64 >
-	       cdm_bpf_node_stat(&c->common, c->acc_nid, CDM_ITEM_TOTAL);
+	__s64 free, total;
+
+	if (c->acc_nid == c->src_nid || !cdm_rent_crowd(c->acc_nid, now))
+		return false;
+	free = cdm_bpf_node_stat(&c->common, c->acc_nid, CDM_ITEM_FREE);
+	total = cdm_bpf_node_stat(&c->common, c->acc_nid, CDM_ITEM_TOTAL);
+	return free > 0 && total > 0 && cdm_rent_room(c->acc_nid, free, total, now);
 }
 
 __u64 CDM_CALLBACK(access, adaptive_access, const struct cdm_access_ctx *c)

@@ -30,9 +30,8 @@
  * not follow that one.
  *
  * Blocks of an address space are used alike: one tries a node where none of them was. The
- * others wait until its stay is judged, or the bar is reached eight times over, or its half
- * within one turn, and begin at half or twice that. If the turn before was long enough to
- * pay for a move, so may be this.
+ * others wait until its stay is judged, or the bar is reached eight times over, and begin at
+ * half or twice that. If the turn before was long enough to pay for a move, so may be this.
  *
  * Where there is no room, what comes makes other memory go. If that is missed, a stay pays
  * for itself at the cost of another's: each block that is missed makes the least bar for
@@ -84,7 +83,10 @@ const volatile __u32 fault_accesses = 16;
 const volatile __u32 max_doublings = 8;
 const volatile __u32 max_halvings = 6;
 
-/* Without a move for so long, a level is a step nearer to 0; milliseconds. Range 1..3600000. */
+/*
+ * Without a move for so long, a level is a step nearer to 0, and that of a node without room
+ * in four times that; milliseconds. Range 1..3600000.
+ */
 const volatile __u32 decay_ms = 4000;
 
 /* A block is 2 MiB, what one request moves. */
@@ -126,7 +128,7 @@ struct cdm_rent_event {
 	bool sampled;		/* a CPU's fault at an armed page: others went unseen */
 	bool fault;		/* who accesses it waits, so that it can move at once */
 	bool apart;		/* and does, by itself */
-	bool room;		/* there is much at his node, whatever there was once */
+	bool room;		/* there is some at his node, whatever there was once */
 	__s32 who;		/* node of the processor */
 	__s32 src;		/* node that has the pages */
 	__u32 first, last;	/* pages of the block */
@@ -203,6 +205,7 @@ struct {
 static struct {
 	__u64 left;		/* when pages went for lack of room, 0: never */
 	__u64 missed;		/* when such pages were wanted again */
+	__u64 filled;		/* when a block was sent to what room there is */
 	__u32 level;		/* then */
 } rent_nodes[CDM_RENT_LEVELS];
 
@@ -288,17 +291,15 @@ static __always_inline __s32 cdm_rent_level(const struct cdm_rent_block *b,
 					    __u64 page_ns, __u64 now)
 {
 	__s32 level = b->level[nid % CDM_RENT_LEVELS];
-	__u64 gone, price = 2 * page_ns * cdm_rent_pages(b->low, b->high);
+	__u64 gone;
 
 	if (level == CDM_RENT_NEW) {
-		if (max_halvings > 1 && b->turn_before >= price)
+		if (max_halvings > 1 &&
+		    b->turn_before >= 2 * page_ns * cdm_rent_pages(b->low, b->high))
 			return -2;
 		level = cdm_rent_start(s, nid, now);
-		/* To wait for others is for those whose turns are short; as for the first. */
-		if (level > 1 && max_halvings && b->turn >= price / 2)
-			return -1;
 		/* Who has left where it was first need not wait for others to go back. */
-		return level > 1 && b->moved ? 0 : level;
+		return b->moved && level > 1 ? 0 : level;
 	}
 	gone = cdm_ns_since(b->level_at[nid % CDM_RENT_LEVELS], now) / (decay_ms * 1000000ULL);
 	if (level < 0)
@@ -339,6 +340,24 @@ static __always_inline __s32 cdm_rent_judged(const struct cdm_rent_block *b,
 static __always_inline void cdm_rent_evicted(__u32 nid, __u64 now)
 {
 	rent_nodes[nid % CDM_RENT_LEVELS].left = now;
+}
+
+/* Where little is free one block comes after the other, in ns. */
+#define CDM_RENT_FILL	100000000ULL
+
+/*
+ * There is room at a node that had too little, of whose @total pages @free are: nothing has to
+ * go if a block comes. Whatever is kept free there, if pages had to leave lately it is less.
+ */
+static __always_inline bool cdm_rent_room(__u32 nid, __u64 free, __u64 total, __u64 now)
+{
+	__u32 i = nid % CDM_RENT_LEVELS;
+
+	if (cdm_ns_since(rent_nodes[i].left, now) < decay_ms * 1000000ULL)
+		return false;
+	if (free * 8 > total)
+		return true;
+	return free * 64 > total && cdm_ns_since(rent_nodes[i].filled, now) >= CDM_RENT_FILL;
 }
 
 /* Moves to a node without room. */
@@ -664,6 +683,8 @@ static __always_inline void cdm_rent_moved(struct cdm_rent_block *b,
 	__s32 judged, level;
 	__u32 span;
 
+	if (e->room)
+		rent_nodes[target].filled = e->now;
 	/* What kcdmd moves it arms, whoever was to be seen before. */
 	if (how == CDM_RENT_MOVE) {
 		b->left = pages;

@@ -99,7 +99,7 @@ for m in dax/hmem/dax_hmem dax/kmem; do
 	insmod "$(find "$kernel" -path "*/$m.ko" | head -n 1)" || die "no module $m"
 done
 for ((i = 0; i < 20; i++)); do
-	grep -qE '1|0-2' /sys/devices/system/node/has_memory && break
+	[ "$(cat /sys/devices/system/node/has_memory)" = 0 ] || break
 	sleep 1
 done
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What benchmarks that count instructions share in the guest. Sourced by
+# What benchmarks share in the guest. Sourced by
 # selftests/bench/NAME_guest.sh, which has set repo.
 
 # shellcheck disable=SC2034,SC2154 # used by those who source this; repo

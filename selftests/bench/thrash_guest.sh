@@ -18,13 +18,15 @@ cdm_sim=$1 near=$2 far=$3
 shift 3
 PATH=$repo/build/bin:$PATH
 
-# room NODE - pages that it can hold, as the kernel keeps the watermark free
+# room NODE - pages that it can hold: at the low watermark other memory begins to go
 room()
 {
-	awk -v node="$1," '
-		$1 == "Node"			{ here = $2 == node && $4 == "Movable" }
-		here && $1 == "high"		{ high = $2 }
-		here && $1 == "managed"	{ print $2 - high }' /proc/zoneinfo
+	local low total
+
+	read -r low _ <"$cdm/nodes/$1/watermarks"
+	total=$(awk '/MemTotal/ { print $4 / 4 }' "/sys/devices/system/node/node$1/meminfo")
+	[ "${low:-0}" -gt 0 ] && [ "$total" -gt "$low" ] || die "node $1: $low of $total pages"
+	echo $((total - low))
 }
 
 # row NAME KIB TURNS CPU DEV [ARGS...]
@@ -39,7 +41,7 @@ row()
 		-l "$near" -r "$far" "${@:6}") || die "$config $1"
 	moves=$(($(awk '$1 == "pgmigrate_success" { print $2 }' /proc/vmstat) - moves))
 	[[ $* != *cdm_sim1* ]] || node=2
-	room=$(room $node)
+	room=$(room $node) || exit 1
 	[ "$config" != none ] || sed -n "s/^block /block $1 $room /p" <<<"$out"
 	awk -v c="$config" -v r="$1" -v m=$moves '{ v[$1] = $2 }
 		END { print c, r, v["near"], v["far"], m, v["wait_us"] }' <<<"$out"
@@ -58,6 +60,8 @@ rows()
 		[ $period != 1000000 ] || turns=40
 		row "64M_$period" 65536 $turns $period $period -u
 	done
+	# And here it nearly does.
+	row 64M_500000 65536 40 500000 500000 -u
 	row share_1000 2048 60 1000 1000 -x -m huge
 	row overlap_10000 16384 400 10000 10000 -u -o
 	row phase_10000 2048 120 10000 10000 -u -D 20
@@ -65,8 +69,8 @@ rows()
 	# The device alone, and a CPU that looks in now and then.
 	row device_100000 2048 60 10 100000 -u
 	# Likewise, and there is less room near it: what comes makes other memory go. It takes
-	# a turn or two until that has settled.
-	row loop_1000000 $room2 240 10 1000000 -u -d /dev/cdm_sim1
+	# three turns until a move of it all has been paid for, and some until that has settled.
+	row loop_1000000 $room2 480 10 1000000 -u -d /dev/cdm_sim1
 	for period in 1000 100000; do
 		row two_$period 2048 60 $period $period -u -d /dev/cdm_sim0 -d /dev/cdm_sim1
 	done

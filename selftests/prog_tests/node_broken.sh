@@ -26,6 +26,7 @@ teardown()
 	stop
 	end_all
 	pkill -9 -x 'simrun|attach'
+	pkill -9 -x movewatch
 	wait
 	for n in 1 2; do
 		[ "$(cat "$CDM/nodes/$n/state" 2>/dev/null)" != offline ] ||

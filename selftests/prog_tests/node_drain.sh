@@ -21,9 +21,9 @@ teardown()
 
 	[ -s "$TMP/.failed" ] || stop
 	[ -s "$TMP/.failed" ] || at_home
+	end_all
 	pkill -9 -x 'simrun|attach'
 	pkill -9 -x movewatch
-	end_all
 	swapoff -a
 	for f in "$NODE"/node*/"$HUGE"/nr_hugepages; do
 		echo 0 >"$f"
@@ -327,10 +327,10 @@ test_node_drain_fork()
 {
 	local i n forks=0
 
-	# Each child writes to what it shares with its parent, which lies on the node.
+	# Each child writes to what it shares with its parent, which lies on the node, and copies it.
 	# shellcheck disable=SC2016 # the inner shell's
 	numactl --preferred=2 bash -c 'x=$(head -c 2M /dev/zero | tr "\0" x)
-		while :; do for i in 1 2 3; do (echo >&9; y=$x$i) & done; wait; done' \
+		while :; do for i in 1 2 3; do (echo >&9; x+=$i; y=$x) & done; wait; done' \
 		9>"$TMP/forks" &
 	LOAD=$!
 	for i in 1 2 3; do

@@ -279,28 +279,17 @@ test_thrash_adaptive_steps()
 		6 9 0 1 0 1 1 = move 1
 		# While one block tries a node, others wait for eight times the bar; if it pays, for half.
 		1 10 0 1 0 1 50 = move 1
-		2 10 512 1 0 1 49 = stay
-		2 10 512 0 0 1 9 = stay
-		2 10 512 1 0 1 49 = stay
-		2 10 512 0 0 1 9 = stay
-		2 10 512 1 0 1 49 = stay
+		2 10 512 1 0 1 799 = stay
 		3 10 0 1 0 1 49 = stay
-		4 10 1024 1 0 1 49 = stay
+		4 10 1024 1 0 1 50 = stay
 		5 10 0 1 0 1 1 = stay
 		6 10 1024 1 0 1 1 = move 1
 		7 10 512 1 0 1 1 = move 1
-		# Or for half of it within one turn.
+		# Or if a turn is as long as that.
 		1 15 0 1 0 1 50 = move 1
-		2 15 512 1 0 1 49 = stay
+		2 15 512 1 0 1 799 = stay
 		3 15 512 1 0 1 1 = move 1
-		# The eight times are of several turns.
-		1 18 0 1 0 1 50 = move 1
-		$(for ((i = 0; i < 16; i++)); do
-			echo "2 18 512 1 0 1 49 = stay"
-			echo "2 18 512 0 0 1 1 = stay"
-		done)
-		3 18 512 1 0 1 31 = stay
-		4 18 512 1 0 1 1 = move 1
+		4 15 1024 1 0 1 50 = move 1
 		# If it does not, twice as much.
 		1 11 0 1 0 1 50 = move 1
 		2 11 0 0 0 1 50 = move 0
@@ -353,8 +342,38 @@ test_thrash_adaptive_steps()
 		# What never left is not missed; and with time there may be room again.
 		17 16 1536 1 0 1 1599 = stay
 		18 16 1536 1 0 1 1 = move 1
+		15000000019 16 2560 1 0 1 1599 = stay
 		64000000019 16 2048 1 0 1 49 = stay
 		64000000020 16 2048 1 0 1 1 = move 1
+	END
+	# Where some room is, blocks come one by one, if nothing had to leave for a while.
+	as_said adaptive -s page_move_ns=20000 -s total_pages=6400 -s free_pages=101 <<-END
+		1 16 0 1 0 1 50 = move 1
+		2 16 0 1 0 1 60 = stay
+		3 16 0 1 0 0 0 = stay
+		4 16 0 1 0 1 398 = stay
+		4000000002 16 512 1 0 1 50 = stay
+		4000000003 16 0 1 0 1 1 = move 1
+		4000000004 16 512 1 0 1 1 = stay
+		4100000002 16 512 1 0 1 1 = stay
+		4100000003 16 512 1 0 1 1 = move 1
+	END
+	# Where there is much, all do; where there is none, none does.
+	as_said adaptive -s page_move_ns=20000 -s total_pages=6400 -s free_pages=801 <<-END
+		1 16 0 1 0 1 50 = move 1
+		2 16 0 1 0 1 60 = stay
+		3 16 0 1 0 0 0 = stay
+		4 16 0 1 0 1 398 = stay
+		4000000003 16 0 1 0 1 1 = move 1
+		4000000004 16 512 1 0 1 50 = move 1
+	END
+	as_said adaptive -s page_move_ns=20000 -s total_pages=6400 -s free_pages=100 <<-END
+		1 16 0 1 0 1 50 = move 1
+		2 16 0 1 0 1 60 = stay
+		3 16 0 1 0 0 0 = stay
+		4 16 0 1 0 1 398 = stay
+		4000000003 16 0 1 0 1 1 = stay
+		4000000004 16 0 1 0 1 1 = move 1
 	END
 }
 

@@ -5,11 +5,15 @@
  * at an armed page; then there are pages in the lower 10 bits of @a, and above them is how
  * many microseconds ago it was armed. If both are, the block had to leave node @proc.
  *
+ * With -s total_pages=N all nodes have so many, of which -s free_pages=N are.
+ *
  * Blocks are where they were moved to; @where is for those that never were.
  */
 #include <cdm/thrash_adaptive.bpf.h>
 
 #include "replay.h"
+
+const volatile __u64 free_pages, total_pages;
 
 static __always_inline void judge(const struct replay_event *e, struct replay_verdict *v)
 {
@@ -37,6 +41,8 @@ static __always_inline void judge(const struct replay_event *e, struct replay_ve
 		b->tgid = 1;	/* that it has */
 		return;
 	}
+	ev.room = total_pages && cdm_rent_crowd(e->proc, e->time) &&
+		  cdm_rent_room(e->proc, free_pages, total_pages, e->time);
 	ev.src = b->moves && !b->tgid ? b->to : e->where;
 	how = cdm_rent_access(b, s, &ev);
 	if (how == CDM_RENT_STAY) {
