@@ -4,12 +4,13 @@
  *
  *	thrashrun [-d DEVICE]... [-s KIB] [-n TURNS] [-c CPU] [-v DEV] [-u] [-x] [-o] [-p]
  *		  [-g GRAIN] [-t THRESHOLD] [-b BATCH] [-m huge|nohuge] [-D DWELL]
- *		  [-l NEAR_NS] [-r FAR_NS]
+ *		  [-l NEAR_NS] [-r FAR_NS] [-w WEIGHT]
  *
  * The memory is touched first by the CPU. A turn of a device is DEV accesses, one of the
  * CPU, which is the last, CPU; then the next one's turn comes, by handshake: turns are
  * counted in accesses and not in time. Of more than 8192 accesses each that is made stands
- * for several, but not for more than 64, as a thread that reads the lines of a page does.
+ * for several, but not for more than WEIGHT, by default 64, as a thread that reads the lines
+ * of a page does.
  * -u: to random pages, else in order. -x: the CPU uses every other page, devices those
  * between (false sharing in a large folio). -o: the CPU uses the first five eighths of the
  * memory, devices the last five. -p: the CPU only writes, devices only read.
@@ -48,7 +49,6 @@
 #define PAGE		4096UL
 #define ALIGN_TO	(2UL << 20)
 #define MAX_MADE	8192ULL
-#define MAX_WEIGHT	64ULL
 
 #define MAX_DEVICES	2
 #define MOVES		8
@@ -57,7 +57,7 @@ static struct {
 	const char *device[MAX_DEVICES];
 	int devices;
 	size_t size;
-	unsigned long long turns, cpu, dev, dwell, grain, threshold, batch, near, far;
+	unsigned long long turns, cpu, dev, dwell, grain, threshold, batch, near, far, weight;
 	int uniform, between, overlap, produce, advice;
 	bool measure;
 } opt = {
@@ -69,6 +69,7 @@ static struct {
 	.grain = 2 << 20,
 	.threshold = 64,
 	.batch = 16,
+	.weight = 64,
 	.advice = MADV_NOHUGEPAGE,
 };
 
@@ -86,9 +87,12 @@ static void die(const char *what)
 /* How many of these accesses are made. */
 static unsigned long long to_make(unsigned long long want)
 {
-	if (want <= MAX_MADE)
+	/* If each stands for more, fewer are enough. */
+	unsigned long long most = MAX_MADE * 64 / (opt.weight > 64 ? opt.weight : 64) ?: 1;
+
+	if (want <= most)
 		return want;
-	return want / MAX_WEIGHT > MAX_MADE ? want / MAX_WEIGHT : MAX_MADE;
+	return want / opt.weight > most ? want / opt.weight : most;
 }
 
 static size_t nr_blocks(void)
@@ -223,7 +227,7 @@ int main(int argc, char **argv)
 	unsigned long long turn, i;
 	char *mem;
 
-	while ((c = getopt(argc, argv, "d:s:n:c:v:uxopg:t:b:m:D:l:r:M")) != -1) {
+	while ((c = getopt(argc, argv, "d:s:n:c:v:uxopg:t:b:m:D:l:r:w:M")) != -1) {
 		switch (c) {
 		case 'd':
 			if (opt.devices == MAX_DEVICES)
@@ -246,6 +250,7 @@ int main(int argc, char **argv)
 		case 'D': opt.dwell = number(optarg); break;
 		case 'l': opt.near = number(optarg); break;
 		case 'r': opt.far = number(optarg); break;
+		case 'w': opt.weight = number(optarg); break;
 		default: return 2;
 		}
 	}
