@@ -4,7 +4,7 @@
  *
  *	thrashrun [-d DEVICE]... [-s KIB] [-n TURNS] [-c CPU] [-v DEV] [-u] [-x] [-o] [-p]
  *		  [-g GRAIN] [-t THRESHOLD] [-b BATCH] [-m huge|nohuge] [-D DWELL]
- *		  [-l NEAR_NS] [-r FAR_NS] [-w WEIGHT]
+ *		  [-l NEAR_NS] [-r FAR_NS] [-w WEIGHT] [-e SECONDS]
  *
  * The memory is touched first by the CPU. A turn of a device is DEV accesses, one of the
  * CPU, which is the last, CPU; then the next one's turn comes, by handshake: turns are
@@ -16,7 +16,7 @@
  * memory, devices the last five. -p: the CPU only writes, devices only read.
  * -D: DWELL turns of one before the next one's come (a phase). -l, -r: how long an access
  * takes to the accessor's own node and to another; what has to be done meanwhile, a move
- * that was queued say, is done meanwhile.
+ * that was queued say, is done meanwhile. -e: no turn begins after so many seconds.
  *
  * A device has access counters, of what its own memory serves, too; and when its turn
  * ends its driver arms what it has used, so that the CPU's next access is seen.
@@ -57,7 +57,8 @@ static struct {
 	const char *device[MAX_DEVICES];
 	int devices;
 	size_t size;
-	unsigned long long turns, cpu, dev, dwell, grain, threshold, batch, near, far, weight;
+	unsigned long long turns, cpu, dev, dwell, grain, threshold, batch, near, far, weight,
+			   seconds;
 	int uniform, between, overlap, produce, advice;
 	bool measure;
 } opt = {
@@ -225,9 +226,10 @@ int main(int argc, char **argv)
 {
 	int c, fd[MAX_DEVICES], nid[MAX_DEVICES], who;
 	unsigned long long turn, i;
+	struct timespec begin, now;
 	char *mem;
 
-	while ((c = getopt(argc, argv, "d:s:n:c:v:uxopg:t:b:m:D:l:r:w:M")) != -1) {
+	while ((c = getopt(argc, argv, "d:s:n:c:v:uxopg:t:b:m:D:l:r:w:e:M")) != -1) {
 		switch (c) {
 		case 'd':
 			if (opt.devices == MAX_DEVICES)
@@ -251,6 +253,7 @@ int main(int argc, char **argv)
 		case 'l': opt.near = number(optarg); break;
 		case 'r': opt.far = number(optarg); break;
 		case 'w': opt.weight = number(optarg); break;
+		case 'e': opt.seconds = number(optarg); break;
 		default: return 2;
 		}
 	}
@@ -281,7 +284,11 @@ int main(int argc, char **argv)
 		if (!counts || !blocks[c])
 			die("calloc");
 	}
+	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (turn = 0; turn < opt.turns; turn++) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (opt.seconds && now.tv_sec - begin.tv_sec >= (time_t)opt.seconds)
+			break;
 		who = turn / opt.dwell % (opt.devices + 1);
 		if (who < opt.devices)
 			take_turn(fd[who], mem, nid[who], turn + 1, blocks[who]);
