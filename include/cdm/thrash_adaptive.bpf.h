@@ -347,12 +347,15 @@ static __always_inline void cdm_rent_evicted(__u32 nid, __u64 now)
 
 /*
  * There is room at a node that had too little, of whose @total pages @free are: nothing has to
- * go if a block comes. Whatever is kept free there, if pages had to leave lately it is less.
+ * go if a block comes. Whatever is kept free there, if pages had to leave lately it is less;
+ * but no watermark asks for more than half (mm/cdm: cdm_evict_high()).
  */
 static __always_inline bool cdm_rent_room(__u32 nid, __u64 free, __u64 total, __u64 now)
 {
 	__u32 i = nid % CDM_RENT_LEVELS;
 
+	if (free * 2 > total)
+		return true;
 	if (cdm_ns_since(rent_nodes[i].left, now) < decay_ms * 1000000ULL)
 		return false;
 	if (free * 8 > total)

@@ -367,6 +367,14 @@ test_thrash_adaptive_steps()
 		4000000003 16 0 1 0 1 1 = move 1
 		4000000004 16 512 1 0 1 50 = move 1
 	END
+	# Who crowded it has gone.
+	as_said adaptive -s page_move_ns=20000 -s total_pages=6400 -s free_pages=3201 <<-END
+		1 16 0 1 0 1 50 = move 1
+		2 16 0 1 0 1 60 = stay
+		3 16 0 1 0 0 0 = stay
+		4 16 0 1 0 1 49 = stay
+		5 16 0 1 0 1 1 = move 1
+	END
 	as_said adaptive -s page_move_ns=20000 -s total_pages=6400 -s free_pages=100 <<-END
 		1 16 0 1 0 1 50 = move 1
 		2 16 0 1 0 1 60 = stay
