@@ -205,8 +205,8 @@ struct {
 static struct {
 	__u64 left;		/* when pages went for lack of room, 0: never */
 	__u64 missed;		/* when such pages were wanted again */
-	__u64 filled;		/* when a block was sent to what room there is */
 	__u32 level;		/* then */
+	__u64 filled;		/* when a block was sent to what room there is */
 } rent_nodes[CDM_RENT_LEVELS];
 
 /* The block of that key, which may be new; NULL if there is no room. */

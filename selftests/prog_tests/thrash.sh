@@ -219,6 +219,8 @@ test_thrash_adaptive_bounds()
 # thrash_adaptive: the bar, what is taken off, rivals, returns, and decay
 test_thrash_adaptive_steps()
 {
+	local missed
+
 	# time mm page node home pages accesses; a page there and back is 100 accesses
 	as_said adaptive -s page_move_ns=20000 -s max_halvings=0 <<-END
 		1 1 0 1 0 1 99 = stay
@@ -346,11 +348,12 @@ test_thrash_adaptive_steps()
 		64000000019 16 2048 1 0 1 49 = stay
 		64000000020 16 2048 1 0 1 1 = move 1
 	END
+	# A block was there for long enough, had to leave, and is wanted again.
+	missed=$'1 16 0 1 0 1 50 = move 1\n2 16 0 1 0 1 60 = stay\n3 16 0 1 0 0 0 = stay'
+	set -- -s page_move_ns=20000 -s total_pages=6400
 	# Where some room is, blocks come one by one, if nothing had to leave for a while.
-	as_said adaptive -s page_move_ns=20000 -s total_pages=6400 -s free_pages=101 <<-END
-		1 16 0 1 0 1 50 = move 1
-		2 16 0 1 0 1 60 = stay
-		3 16 0 1 0 0 0 = stay
+	as_said adaptive "$@" -s free_pages=101 <<-END
+		$missed
 		4 16 0 1 0 1 398 = stay
 		4000000002 16 512 1 0 1 50 = stay
 		4000000003 16 0 1 0 1 1 = move 1
@@ -359,29 +362,23 @@ test_thrash_adaptive_steps()
 		4100000003 16 512 1 0 1 1 = move 1
 	END
 	# Where there is much, all do; where there is none, none does.
-	as_said adaptive -s page_move_ns=20000 -s total_pages=6400 -s free_pages=801 <<-END
-		1 16 0 1 0 1 50 = move 1
-		2 16 0 1 0 1 60 = stay
-		3 16 0 1 0 0 0 = stay
+	as_said adaptive "$@" -s free_pages=801 <<-END
+		$missed
 		4 16 0 1 0 1 398 = stay
 		4000000003 16 0 1 0 1 1 = move 1
 		4000000004 16 512 1 0 1 50 = move 1
 	END
-	# Who crowded it has gone.
-	as_said adaptive -s page_move_ns=20000 -s total_pages=6400 -s free_pages=3201 <<-END
-		1 16 0 1 0 1 50 = move 1
-		2 16 0 1 0 1 60 = stay
-		3 16 0 1 0 0 0 = stay
-		4 16 0 1 0 1 49 = stay
-		5 16 0 1 0 1 1 = move 1
-	END
-	as_said adaptive -s page_move_ns=20000 -s total_pages=6400 -s free_pages=100 <<-END
-		1 16 0 1 0 1 50 = move 1
-		2 16 0 1 0 1 60 = stay
-		3 16 0 1 0 0 0 = stay
+	as_said adaptive "$@" -s free_pages=100 <<-END
+		$missed
 		4 16 0 1 0 1 398 = stay
 		4000000003 16 0 1 0 1 1 = stay
 		4000000004 16 0 1 0 1 1 = move 1
+	END
+	# Who crowded it has gone.
+	as_said adaptive "$@" -s free_pages=3201 <<-END
+		$missed
+		4 16 0 1 0 1 49 = stay
+		5 16 0 1 0 1 1 = move 1
 	END
 }
 

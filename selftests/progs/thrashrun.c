@@ -89,7 +89,7 @@ static void die(const char *what)
 static unsigned long long to_make(unsigned long long want)
 {
 	/* If each stands for more, fewer are enough. */
-	unsigned long long most = MAX_MADE * 64 / (opt.weight > 64 ? opt.weight : 64) ?: 1;
+	unsigned long long most = MAX_MADE * 64 / opt.weight ?: 1;
 
 	if (want <= most)
 		return want;
